@@ -73,6 +73,8 @@ class Request:
     min_p: float = 0.0
     stop: tuple[str, ...] = ()
     reasoning_effort: str | None = None
+    prefix: str = ""  # the assistant's turn begins with this text and the model goes on from there
+    choices: tuple[str, ...] = ()  # answers whose probability is recorded: signal "p:TEXT" of their first token
     seed: int = 0  # of the run; an independent repetition of a pool is another seed
 
     @property
@@ -179,6 +181,7 @@ class Score:
 
     value: float | None
     usage: Usage = Usage()
+    parameters: int | None = None  # of a verifier with weights of its own, for FLOPs; None: the sampling model's
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,11 @@ class CurvePoint:
     problems: int
     samples: int  # in the pool of each problem
     dollars: float | None = None  # mean per problem; None where no price is known
+    flops: float | None = None  # mean per problem, 2 x parameters x tokens; None where the parameters are not known
+    parameters: int | None = None  # of the model
+    guess: float | None = None  # accuracy of random guessing at this task; None where it is not known
     effort: str = ""  # reasoning effort asked for, "" where none was
+    variant: str = ""  # what was done to the thinking: "budget 64", "wait 1", "refine 2"; "" where nothing was
     bound: bool = False  # pass@k: what a perfect verifier would reach, not a method
     pareto: bool = False  # no other method of this task and model is at least as accurate for fewer tokens
     mc_error: float = 0.0  # standard error of the estimator itself, where no closed form exists
