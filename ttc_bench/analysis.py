@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, CurvePoint, Problem, Request, Score, Task, Verifier
-from ttc_bench.curves import Graded, Pools, bound, curve
+from ttc_bench.curves import Graded, Pools, along_variants, bound, curve, variants_of
 from ttc_bench.grading import group
 from ttc_bench.prices import Price, price
-from ttc_bench.prompts import PROMPTS
+from ttc_bench.prompts import PROMPTS, announce
 from ttc_bench.report import ProblemView, SampleView
 from ttc_bench.stats import mark_pareto
 from ttc_bench.store import Store
 from ttc_bench.strategies import METHODS
+from ttc_bench.thinking import ANSWER_TOKENS, Change, extended, extensions
 
 SAME_TEXT = "the server probably ignores the temperature or the seed"
 
@@ -37,17 +39,34 @@ class Planned:
     effort: str | None
     problem: Problem
     request: Request
+    variant: str = ""  # an announced budget
+
+
+def changes(config: Config, prompt: str) -> list[Change]:
+    """What a run does to the traces of a prompt, each change after the one it goes on from. Direct answers have no
+    thinking to change."""
+    exits = config.budgets if config.budget_mode == "forced-exit" else ()
+    revised = any(METHODS[m].revises and config.prompt_of(METHODS[m]) == prompt for m in config.method)
+    rounds = config.rounds if revised else 0
+    thinks = prompt != "direct"
+    return extensions(exits if thinks else (), config.wait if thinks else 0, config.wait_text, rounds, config.longest)
 
 
 def plan(config: Config, tasks: Sequence[Task], model: str) -> list[Planned]:
-    """Every request of a run: each problem of each task, under each prompt that the methods need, at each effort."""
-    return [
-        Planned(task, prompt, effort, p, config.request(model, PROMPTS[prompt].render(task, p), effort))
-        for task in tasks
-        for prompt in config.prompts
-        for effort in config.efforts
-        for p in task.problems
-    ]
+    """Every request of a run that begins a trace: each problem of each task, under each prompt that the methods need,
+    at each effort, and once more for every budget that is announced to the model."""
+    out = []
+    for task, prompt, effort in product(tasks, config.prompts, config.efforts):
+        announced = config.budgets if config.budget_mode == "rerun" and prompt != "direct" else ()
+        for budget in (None, *announced):
+            for p in task.problems:
+                request = config.request(model, PROMPTS[prompt].render(task, p), effort)
+                if budget is not None:
+                    most = min(request.max_tokens, budget + ANSWER_TOKENS)
+                    request = replace(request, messages=announce(request.messages, budget), max_tokens=most)
+                variant = "" if budget is None else f"budget {budget} announced"
+                out.append(Planned(task, prompt, effort, p, request, variant))
+    return out
 
 
 def tariff(config: Config, model: str) -> Price | None:
@@ -66,28 +85,33 @@ async def analyse(
     """Grades what the store holds for a run and computes every curve. `model` is the identity in the requests;
     `likely_reason` says why samples might all be the same text."""
     rate = tariff(config, model)
-    groups: dict[tuple[str, str, str | None], list[Planned]] = {}
+    groups: dict[tuple[str, str, str | None, str], list[Planned]] = {}
     for one in plan(config, tasks, model):
-        groups.setdefault((one.task.name, one.prompt, one.effort), []).append(one)
+        groups.setdefault((one.task.name, one.prompt, one.effort, one.variant), []).append(one)
     pools = []
     for together in groups.values():
-        task, prompt, effort = together[0].task, together[0].prompt, together[0].effort
-        graded = [
-            await _grade(task, one.problem, store.pool(one.request, config.samples), verifiers[task.name])
-            for one in together
-        ]
-        pools.append(Pools(task, prompt, effort, config.samples, tuple(graded)))
+        task, prompt, effort, variant = (getattr(together[0], f) for f in ("task", "prompt", "effort", "variant"))
+        for change in (None, *(changes(config, prompt) if not variant else ())):
+            able = verifiers[task.name] if not variant and change is None else ()
+            graded = [
+                await _grade(task, one.problem, extended(store, task, one.request, change, config.samples), able)
+                for one in together
+            ]
+            name = change.name if change else variant
+            pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), name))
     points: list[CurvePoint] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
-            of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method)]
+            of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method) and not p.variant]
             for verifier in [v.name for v in verifiers[task.name]] if method.verified else [None]:
                 curves = [curve(config.model, method, verifier, pool, rate) for pool in of_method]
-                points += [p for c in curves for p in c]
+                points += [p for c in curves for p in c] if not method.revises else []
                 if not method.votes and len(config.efforts) > 1:
                     points += [replace(p, method=f"{method.name} by effort") for c in curves for p in c]
+            for pool in of_method:
+                points += along_variants(config.model, method, pool, variants_of(pool, pools), rate)
         voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
-        for pool in (p for p in pools if p.task is task and p.prompt in voted):
+        for pool in (p for p in pools if p.task is task and p.prompt in voted and not p.variant):
             points += bound(config.model, pool, rate)
     quality = {p.name: p.quality for p in pools}
     return Analysis(mark_pareto(points), quality, views(pools), notes(config, pools, likely_reason))
@@ -131,7 +155,14 @@ def views(pools: Sequence[Pools]) -> list[ProblemView]:
     for task in dict.fromkeys(p.task.name for p in pools):
         mine = [p for p in pools if p.task.name == task]
         for row in zip(*(p.problems for p in mine), strict=True):
-            samples = [_view(p, g, i) for p, g in zip(mine, row, strict=True) for i in range(len(g.completions))]
+            shown: dict[tuple[str, str | None, int], Completion] = {}
+            samples = []
+            for p, g in zip(mine, row, strict=True):
+                for i, (index, c) in enumerate(zip(g.indices, g.completions, strict=True)):
+                    if p.variant and shown.get((p.prompt, p.effort, index)) == c:
+                        continue  # what a change left as it was is shown once
+                    shown.setdefault((p.prompt, p.effort, index), c)
+                    samples.append(_view(p, g, i))
             problem = row[0].problem
             view = ProblemView(task, problem.id, problem.question, problem.answer, problem.difficulty, tuple(samples))
             out.append(view)
@@ -142,7 +173,7 @@ def _view(pool: Pools, g: Graded, i: int) -> SampleView:
     c = g.completions[i]
     scores = {name: s[i].value for name, s in g.scores.items()}
     return SampleView(
-        prompt=f"{pool.prompt}, effort {pool.effort}" if pool.effort else pool.prompt,
+        prompt=pool.name.removeprefix(f"{pool.task.name}, "),
         index=g.indices[i],
         text=c.text,
         reasoning=c.reasoning,

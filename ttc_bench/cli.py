@@ -29,7 +29,9 @@ Model = Annotated[str | None, typer.Option(help="builtin, hf:HUB-ID, hf:FOLDER, 
 Tasks = Annotated[str | None, typer.Option(help="Task names or YAML files, comma-separated; see `ttc-bench tasks`")]
 Methods = Annotated[
     str | None,
-    typer.Option(help="Of direct, cot, cot-few-shot, self-consistency, best-of-n (default all but cot-few-shot)"),
+    typer.Option(
+        help="Of direct, cot, cot-few-shot, self-consistency, best-of-n, refine (default all but cot-few-shot, refine)"
+    ),
 ]
 Verifiers = Annotated[
     str | None,
@@ -59,6 +61,15 @@ def run(
     min_p: Annotated[float | None, typer.Option(help="Least share of the top probability (default 0, off)")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed is an independent repetition (default 0)")] = None,
     reasoning_effort: Annotated[str | None, typer.Option(help="Such as low,medium,high: one curve each")] = None,
+    thinking_budget: Annotated[
+        str | None, typer.Option(help="Tokens, such as 8,16,32 or 128..4096: accuracy if stopped there")
+    ] = None,
+    budget_mode: Annotated[
+        str | None, typer.Option(help="forced-exit: cut one trace (default); rerun: announce each budget")
+    ] = None,
+    wait: Annotated[int | None, typer.Option(help="Take the end away so many times (default 0)")] = None,
+    wait_text: Annotated[str | None, typer.Option(help="What is put in its place (default Wait)")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Revisions that refine makes (default 2)")] = None,
     base_url: Annotated[str | None, typer.Option(help="Of an OpenAI-compatible server, ending in /v1")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Most calls at once (default 64)")] = None,
     requests_per_minute: Annotated[int | None, typer.Option(help="Limit for servers that do not tell theirs")] = None,

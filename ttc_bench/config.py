@@ -15,11 +15,12 @@ import yaml
 
 from ttc_bench.core import Message, Request
 from ttc_bench.errors import TtcError, nearest
-from ttc_bench.prompts import PROMPTS
+from ttc_bench.prompts import PROMPTS, WAIT
 from ttc_bench.strategies import METHODS, Method
 
 # Fields that decide which samples a results folder stands for. The others (samples, methods, limit, ...) may change
 # from run to run: they add samples or look at the same ones differently.
+BUDGET_MODES = ("forced-exit", "rerun")
 IDENTITY = ("model", "task", "max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "data", "difficulty")
 
 
@@ -43,6 +44,11 @@ class Config:
     seed: int = 0
     data: str | None = None
     reasoning_effort: tuple[str, ...] = ()  # one curve each
+    thinking_budget: tuple[str, ...] = ()  # tokens: 8,16,32 or 128..4096, doubling
+    budget_mode: str = "forced-exit"  # or "rerun"
+    wait: int = 0  # times that an end is taken away
+    wait_text: str = WAIT
+    rounds: int = 2  # of refine
     base_url: str | None = None
     concurrency: int = 64
     requests_per_minute: int | None = None
@@ -74,6 +80,13 @@ class Config:
                 for name in ("requests_per_minute", "tokens_per_minute")
                 for value in (getattr(self, name),)
             ),
+            (self.wait >= 0, f"wait = {self.wait}: expected 0 or more"),
+            (bool(self.wait_text.strip()), "wait_text: expected a word to go on with"),
+            (self.rounds >= 1, f"rounds = {self.rounds}: expected at least 1"),
+            (
+                self.budget_mode in BUDGET_MODES,
+                f"budget_mode = {self.budget_mode!r}: expected {' or '.join(BUDGET_MODES)}",
+            ),
             (self.max_cost is None or self.max_cost > 0, f"max_cost = {self.max_cost}: expected more than 0 dollars"),
             (
                 self.temperature > 0 or self.samples == 1,
@@ -88,6 +101,7 @@ class Config:
         for fine, message in checks:
             if not fine:
                 raise TtcError(message)
+        _budgets(self.thinking_budget)
         for name in self.method:
             if name not in METHODS:
                 raise TtcError(nearest(name, list(METHODS), "method"))
@@ -128,12 +142,22 @@ class Config:
         """The reasoning efforts to ask for; one None where none was named."""
         return self.reasoning_effort or (None,)
 
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The thinking budgets in tokens, growing."""
+        return _budgets(self.thinking_budget)
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a sample: max_tokens, and never less than the largest thinking budget."""
+        return max(self.max_tokens, *self.budgets, 1)
+
     def request(self, model: str, messages: tuple[Message, ...], effort: str | None = None) -> Request:
         """The request that samples these messages; `model` is the backend's own identity of the weights."""
         return Request(
             model=model,
             messages=messages,
-            max_tokens=self.max_tokens,
+            max_tokens=self.longest,
             temperature=self.temperature,
             top_p=self.top_p,
             top_k=self.top_k,
@@ -141,6 +165,18 @@ class Config:
             reasoning_effort=effort,
             seed=self.seed,
         )
+
+
+def _budgets(parts: Sequence[str]) -> tuple[int, ...]:
+    """8, 16, 32 from "8", "16", "32"; 128, 256, ... 4096 from "128..4096". Raises TtcError."""
+    out: set[int] = set()
+    for part in parts:
+        ends = part.split("..")
+        if len(ends) > 2 or not all(end.isdecimal() for end in ends) or not 1 <= int(ends[0]) <= int(ends[-1]):
+            raise TtcError(f"thinking_budget = {part!r}: expected tokens such as 8,16,32, or a range such as 128..4096")
+        low, high = int(ends[0]), int(ends[-1])
+        out |= {low * 2**i for i in range((high // low).bit_length())} | {high}
+    return tuple(sorted(out))
 
 
 def from_fields(fields: Mapping[str, Any], where: str = "") -> Config:

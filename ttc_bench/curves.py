@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ttc_bench.core import Candidate, Completion, CurvePoint, Problem, Score, Task
@@ -32,17 +32,20 @@ class Graded:
 
 @dataclass(frozen=True)
 class Pools:
-    """All graded samples of one task under one prompt and effort; `asked` samples were wanted of each problem."""
+    """All graded samples of one task under one prompt and effort, as they were sampled or after a change (`variant`);
+    `asked` samples were wanted of each problem."""
 
     task: Task
     prompt: str
     effort: str | None
     asked: int
     problems: tuple[Graded, ...]
+    variant: str = ""
 
     @property
     def name(self) -> str:
-        return ", ".join([self.task.name, self.prompt, *([f"effort {self.effort}"] if self.effort else [])])
+        effort = [f"effort {self.effort}"] if self.effort else []
+        return ", ".join([self.task.name, self.prompt, *effort, *([self.variant] if self.variant else [])])
 
     @property
     def depth(self) -> int:
@@ -92,6 +95,33 @@ def curve(
             totals.append(outcome.tokens + prompt_tokens(g, k, verifier))
         label = f"{method.name} ({verifier})" if verifier else method.name
         points.append(_point(model, label, k, pool, values, tokens, totals, tariff))
+    return points
+
+
+def variants_of(pool: Pools, pools: Sequence[Pools]) -> list[Pools]:
+    """The pools that are this one after a change."""
+    where = (pool.task.name, pool.prompt, pool.effort)
+    return [p for p in pools if p.variant and (p.task.name, p.prompt, p.effort) == where]
+
+
+def along_variants(
+    model: str, method: Method, pool: Pools, variants: Sequence[Pools], tariff: Price | None = None
+) -> list[CurvePoint]:
+    """Lines along which the thinking changes and k does not: by budget (votes at the largest k), by the number of
+    waits, by rounds of revision. The last two begin with the pool as it was sampled."""
+    kinds = ("refine",) if method.revises else ("budget", "wait")
+    points = []
+    for kind in kinds if not method.verified else ():
+        changed = [p for p in variants if p.variant.split()[0] == kind]
+        if not changed:
+            continue
+        steps = changed if kind == "budget" else [pool, *changed]
+        for step in steps:
+            for point in curve(model, method, None, step, tariff)[-1:]:
+                k = f" (k = {point.k})" if method.votes else ""
+                announced = " (announced)" if step.variant.endswith("announced") else ""
+                words = {"budget": f" by budget{announced}", "wait": " + wait", "refine": ""}[kind]
+                points.append(replace(point, method=f"{point.method}{k}{words}"))
     return points
 
 
@@ -159,6 +189,7 @@ def _point(
         problems=len(pool.problems),
         samples=pool.depth,
         effort=effort,
+        variant=pool.variant,
         bound=bound,
         truncated=q["truncated"],
         unextracted=q["unextracted"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench import charts, manifest, tasks, verifiers
-from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, plan, tariff
+from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, changes, plan, tariff
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, CurvePoint, Job, Request, Sample, Task
 from ttc_bench.errors import BackendError, PromptTooLong, TaskError, TtcError, nearest
@@ -18,6 +18,7 @@ from ttc_bench.forecast import Forecast, forecast
 from ttc_bench.pool import Filled, fill
 from ttc_bench.report import write_report
 from ttc_bench.store import Store
+from ttc_bench.thinking import Wanted, by_characters, extend
 
 BUILTIN = Path(__file__).parent / "models"
 DEFAULT_BUILTIN = "medium"
@@ -52,6 +53,7 @@ async def run(config: Config, backend: Backend | None = None, watch: Watch = SIL
     that had arrived by then are kept. The curve depends on the samples alone, not on how many runs made them."""
     backend = backend or make_backend(config)
     try:
+        config = _able(config, backend)
         chosen = load_tasks(config)
         able = verifiers.make(config.verifiers, chosen, backend)
         manifest.claim(config.folder, config, backend)
@@ -63,11 +65,12 @@ async def run(config: Config, backend: Backend | None = None, watch: Watch = SIL
             described = manifest.describe(config, chosen, backend)
             manifest.write(config.folder, described)
             filled = await _fill(config, chosen, store, backend, wanted, watch)
+            filled += await _extend(config, chosen, store, backend, watch)
             reason = getattr(backend, "likely_reason", lambda: SAME_TEXT)()
             analysis = await analyse(config, chosen, backend.model, store, able, reason)
         finally:
             store.close()
-        if missing:  # the engine that sampled, and what the server really does, are known only now
+        if filled.made:  # the engine that sampled, and what the server really does, are known only now
             described["model"] |= {**backend.identity(), "signals": sorted(backend.signals)}
             analysis.notes.extend(getattr(backend, "notes", ()))
             budget = getattr(backend, "budget", None)
@@ -228,6 +231,42 @@ class _Stored:
 
     async def close(self) -> None:
         return None
+
+
+def _able(config: Config, backend: Backend) -> Config:
+    """The config as this backend can serve it: where it cannot go on from a begun answer, budgets are announced to
+    the model and sampled anew, which run.json and the chart say. Raises TtcError for --wait there."""
+    if getattr(backend, "prefills", True):
+        return config
+    if config.wait:
+        raise TtcError(f"--wait: {config.model} cannot go on from a begun answer; leave --wait out")
+    return dataclasses.replace(config, budget_mode="rerun") if config.budgets else config
+
+
+async def _extend(config: Config, chosen: Sequence[Task], store: Store, backend: Backend, watch: Watch) -> Filled:
+    """Makes what follows from the stored traces exist: cut at budgets, made to go on, revised."""
+    total = Filled()
+
+    async def fill_these(wanted: Wanted) -> frozenset[str]:
+        nonlocal total
+        crowded: set[str] = set()
+        watch.on_plan(len(wanted), sum(len(i) for _, i in store.missing(wanted)))
+        while True:
+            try:
+                fitting = [(request, n) for request, n in wanted if request.address not in crowded]
+                total += await fill(store, backend, fitting, watch.on_sample)
+                return frozenset(crowded)
+            except PromptTooLong as error:
+                crowded.add(error.address)
+            except BackendError as error:
+                raise TtcError(f"{config.model}: {error}") from error
+
+    cut = getattr(backend, "cut", by_characters)
+    planned = [one for one in plan(config, chosen, backend.model) if not one.variant]
+    for prompt in config.prompts:
+        asked = [(one.task, one.request) for one in planned if one.prompt == prompt]
+        await extend(store, asked, changes(config, prompt), config.samples, cut, fill_these)
+    return total
 
 
 async def _fill(

@@ -23,14 +23,22 @@ class Filled:
     spent: Usage = NOTHING
     wasted: Usage = NOTHING  # the part of `spent` that went to failed attempts
 
+    def __add__(self, other: Filled) -> Filled:
+        return Filled(
+            self.made + other.made,
+            self.holes + other.holes,
+            self.spent + other.spent,
+            self.wasted + other.wasted,
+        )
+
 
 async def fill(
     store: Store,
     backend: Backend,
-    wanted: Sequence[tuple[Request, int]],
+    wanted: Sequence[tuple[Request, int | Sequence[int]]],
     on_sample: Callable[[Sample], None] = lambda sample: None,
 ) -> Filled:
-    """Brings every (request, n) to n samples as far as the backend can. Asks for missing indices only, and does not
+    """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend can. Asks for missing indices only, and does not
     touch the backend when there are none. Each sample is stored before the next is awaited, so an interruption loses
     nothing that had arrived. Raises the backend's fatal errors."""
     jobs = [Job(request, lacking) for request, lacking in store.missing(wanted)]

@@ -34,6 +34,28 @@ PROMPTS = {
     "cot-few-shot": Prompt("cot-few-shot", _cot_few_shot),
 }
 
+THINK, END_THINK = "<think>", "</think>"  # around the thinking of models that mark it
+WAIT = "Wait"  # in place of an end that came early: budget forcing, Muennighoff et al. 2025, arXiv:2501.19393
+REVISE = "Check your answer for mistakes and correct it where it is wrong. Then state the final answer again."
+
+
+def closing(task: Task) -> str:
+    """How thinking that ran out of its budget is brought to an answer: the task's answer sentence, begun."""
+    return "The answer is \\boxed{" if "\\boxed" in task.answer_format else "The answer is"
+
+
+def announce(messages: tuple[Message, ...], budget: int) -> tuple[Message, ...]:
+    """The same messages, telling the model how many tokens it may think for."""
+    *earlier, last = messages
+    return (*earlier, Message(last.role, f"{last.content} Use at most {budget} tokens."))
+
+
+def revise(task: Task, messages: tuple[Message, ...], answer: str) -> tuple[Message, ...]:
+    """The conversation so far, the answer given, and the wish that it be checked (Madaan et al. 2023,
+    arXiv:2303.17651)."""
+    return (*messages, Message("assistant", answer), Message("user", f"{REVISE} {task.answer_format}"))
+
+
 # For models without a chat template: a plain document that a base model would go on writing, and where to stop it.
 PLAIN_TEMPLATE = (
     "{% for m in messages %}{% if m.role == 'assistant' %}Answer: {{ m.content }}\n\n"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from ttc_bench.core import Completion, Request, Sample, Usage
+from ttc_bench.core import Completion, Message, Request, Sample, Usage
 from ttc_bench.errors import TtcError
 
 SCHEMA = """
@@ -35,6 +36,13 @@ create table if not exists samples (
     signals text not null,      -- JSON object
     created text not null,      -- UTC, ISO 8601
     primary key (address, idx)
+);
+create table if not exists follow_ups (
+    address text not null,      -- of the request whose sample is gone on from
+    idx integer not null,
+    change text not null,       -- what was done to it: "budget 64 exit", "wait 1 Wait", "refine 2", ...
+    child text references requests(address),  -- where the sample of the same idx is the rest; null: nothing changes
+    primary key (address, idx, change)
 );
 """
 VERSION = 1
@@ -72,10 +80,7 @@ class Store:
         if sample.completion is None:
             raise ValueError("a hole is not a sample: it is asked for again, never stored")
         c, request = sample.completion, sample.request
-        self._db.execute(
-            "insert or ignore into requests values (?, ?, ?)",
-            (request.address, request.model, _clean(request.canonical)),
-        )
+        self._remember(request)
         row = (
             request.address,
             sample.index,
@@ -116,18 +121,51 @@ class Store:
             ) in rows
         }  # fmt: skip
 
-    def missing(self, wanted: Iterable[tuple[Request, int]]) -> list[tuple[Request, tuple[int, ...]]]:
-        """For each (request, n) the indices below n that do not exist; requests that lack nothing are left out."""
+    def missing(self, wanted: Iterable[tuple[Request, int | Sequence[int]]]) -> list[tuple[Request, tuple[int, ...]]]:
+        """For each (request, n) the indices below n that do not exist, or those that do not of the indices given;
+        requests that lack nothing are left out."""
         out = []
         for request, n in wanted:
             have = self.have(request.address)
-            lacking = tuple(i for i in range(n) if i not in have)
+            lacking = tuple(i for i in (range(n) if isinstance(n, int) else n) if i not in have)
             if lacking:
                 out.append((request, lacking))
         return out
 
+    def follow(self, address: str, index: int, change: str, child: Request | None) -> None:
+        """Remembers that a sample changed in this way goes on with sample `index` of `child`; None: it stays as it
+        is, which may also be found out later."""
+        if child is not None:
+            self._remember(child)
+        self._db.execute(
+            "insert or replace into follow_ups values (?, ?, ?, ?)",
+            (address, index, change, child.address if child else None),
+        )
+
+    def followed(self, address: str, change: str) -> dict[int, Request | None]:
+        """What `follow` remembered, by index."""
+        rows = self._db.execute(
+            "select idx, child, request from follow_ups left join requests on requests.address = child"
+            " where follow_ups.address = ? and change = ?",
+            (address, change),
+        )
+        return {index: _request(text) if child else None for index, child, text in rows}
+
+    def _remember(self, request: Request) -> None:
+        self._db.execute(
+            "insert or ignore into requests values (?, ?, ?)",
+            (request.address, request.model, _clean(request.canonical)),
+        )
+
     def close(self) -> None:
         self._db.close()
+
+
+def _request(canonical: str) -> Request:
+    fields: dict[str, Any] = json.loads(canonical)
+    fields["messages"] = tuple(Message(**message) for message in fields["messages"])
+    fields |= {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    return Request(**fields)
 
 
 def _clean(text: str) -> str:

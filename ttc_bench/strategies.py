@@ -132,6 +132,7 @@ class Method:
     about: str
     votes: bool = False
     verified: bool = False
+    revises: bool = False  # a point per round of revision
 
 
 METHODS = {
@@ -142,5 +143,6 @@ METHODS = {
         Method("cot-few-shot", "cot-few-shot", Single(), "chain-of-thought after the task's worked examples"),
         Method("self-consistency", "cot", MajorityVote(), "majority over k chains of thought", votes=True),
         Method("best-of-n", "cot", BestOfN(), "the highest verifier score of k", votes=True, verified=True),
+        Method("refine", "cot", Single(), "the model checks and revises its answer, round after round", revises=True),
     )
 }

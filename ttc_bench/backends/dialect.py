@@ -15,6 +15,8 @@ from ttc_bench.core import Request
 from ttc_bench.errors import BackendError
 
 NO_TOP_K = -1  # "the whole vocabulary" for vLLM, SGLang and llama.cpp alike; 0 is refused by some of them
+CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang; llama.cpp needs neither
+TOP_LOGPROBS = 20  # the most that OpenAI and vLLM list
 _UNKNOWN = re.compile(
     r"unsupported|not supported|not compatible|unrecognized|unknown|unexpected|extra|not permitted|not allowed"
     r"|instead|deprecated|not available",
@@ -79,6 +81,11 @@ class Dialect:
                 value = getattr(request, key)
                 if value != neutral or not (self.openai or key in self.dropped):
                     body[key] = NO_TOP_K if key == "top_k" and not value else value
+        if request.prefix:
+            body["messages"].append({"role": "assistant", "content": request.prefix})
+            body |= CONTINUE
+        if request.choices and self.logprobs:
+            body["top_logprobs"] = TOP_LOGPROBS
         if request.stop:
             body["stop"] = list(request.stop)
         if request.reasoning_effort is not None:
@@ -124,6 +131,11 @@ class Dialect:
             self.dropped.add("seed")
             self.note("the server refuses seeds: these samples cannot be drawn again")
             return True
+        if not CONTINUE.keys().isdisjoint(named):
+            raise BackendError(
+                f"the server cannot go on from a begun answer ({words}); use --budget-mode rerun, and no --wait",
+                fatal=True,
+            )
         for key in ("top_k", "min_p"):
             if key in named and not getattr(request, key):
                 self.dropped.add(key)

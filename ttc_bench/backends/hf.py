@@ -16,11 +16,11 @@ from ttc_bench import prompts
 from ttc_bench.backends import weights as files
 from ttc_bench.core import Completion, Job, Request, Sample, Usage
 from ttc_bench.errors import BackendError, PromptTooLong
+from ttc_bench.prompts import END_THINK, THINK
 
 if TYPE_CHECKING:
     from ttc_bench.backends.sampling import Finished, Row
 
-THINK, END_THINK = "<think>", "</think>"
 _SLICE = 0.2  # seconds that generation may keep its thread before the event loop hears from it
 # Templates that tell the model today's date would make a stored sample's prompt another one tomorrow.
 _FIXED_DATE = "26 Jul 2024"
@@ -31,29 +31,24 @@ class HFBackend:
     """core.Backend for a causal language model on this machine.
 
     name: hub id, model directory or .gguf file. device: "auto", "cpu", "cuda", "cuda:1", ... dtype: "auto", "float32",
-    "bfloat16" or "float16". max_rows: samples generated at once, None to plan them from the free memory. packed: keep a
-    GGUF file's weights quantised (needs the `kernels` package; slower in batches, smaller).
+    "bfloat16" or "float16". max_rows: samples generated at once, None to plan them from the free memory.
 
     Raises a fatal BackendError, in one line, for a name that cannot be resolved."""
 
-    def __init__(
-        self, name: str, *, device: str = "auto", dtype: str = "auto", max_rows: int | None = None, packed: bool = False
-    ) -> None:
+    def __init__(self, name: str, *, device: str = "auto", dtype: str = "auto", max_rows: int | None = None) -> None:
         if max_rows is not None and max_rows < 1:
             raise BackendError(f"max_rows is {max_rows}, expected at least 1", fatal=True)
         self._weights = files.resolve(name)
         self._device = files.pick_device(device)
-        self._packed = packed and self._weights.gguf is not None
-        self._dtype = files.pick_dtype(
-            "float32" if dtype == "auto" and self._packed else dtype, self._device, self._weights.size
-        )
+        self._dtype = files.pick_dtype(dtype, self._device, self._weights.size)
         self._max_rows = max_rows
-        self.model = f"hf:{self._weights.name}@{self._weights.pin}:{self._dtype}" + ":packed" * self._packed
+        self.model = f"hf:{self._weights.name}@{self._weights.pin}:{self._dtype}"
         self.signals = frozenset({"logprob", "self_certainty", "tail_confidence", "lowest_group_confidence"})
         self._executor = ThreadPoolExecutor(
             1, thread_name_prefix="hf"
         )  # one thread: torch keeps a pool for each caller
         self._loaded: _Loaded | None = None
+        self._tokenizer: Any = None
 
     def identity(self) -> dict[str, Any]:
         """Name, pin, dtype and device; parameters and engine once the model is loaded."""
@@ -63,7 +58,6 @@ class HFBackend:
             "revision": self._weights.pin,
             "dtype": self._dtype,
             "device": self._device,
-            "packed": self._packed,
         }
         if self._loaded:
             known |= {"parameters": self._loaded.parameters, "engine": self._loaded.engine}
@@ -88,13 +82,20 @@ class HFBackend:
             # In the same thread, so that it runs after the step now in progress and frees the cache.
             self._executor.submit(getattr(stream, "close", lambda: None))
 
+    def cut(self, text: str, tokens: int, total: int) -> str:
+        """The first `tokens` tokens of a text, as whole characters."""
+        if not self._tokenizer:
+            self._tokenizer = self._loaded.tokenizer if self._loaded else files.load_tokenizer(self._weights)
+        ends = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return text[: ends[tokens - 1][1]] if tokens < len(ends) else text
+
     async def close(self) -> None:
         """Free the model. The backend can be used again and would load it again."""
         self._loaded = None
 
     def _begin(self, jobs: list[Job]) -> Iterator[list[Sample]]:
         if not self._loaded:
-            self._loaded = _Loaded(*files.load(self._weights, self._dtype, self._device, self._packed))
+            self._loaded = _Loaded(*files.load(self._weights, self._dtype, self._device))
         loaded = self._loaded
         rows = [row for job in jobs for row in loaded.rows(job)]
         payers = {(job.request.address, job.indices[0]) for job in jobs}
@@ -187,7 +188,10 @@ class _Loaded:
             )
         except jinja2.TemplateError as error:
             raise BackendError(f"the model's chat template refuses these messages: {error}", fatal=True) from error
-        return text
+        prefix = request.prefix
+        if prefix.startswith(THINK) and text.rstrip().endswith(THINK):  # some templates open the thinking themselves
+            prefix = prefix.removeprefix(THINK).lstrip("\n")
+        return text + prefix
 
     def rows(self, job: Job) -> list[Row]:
         """One row per index of the job. Raises PromptTooLong where not a single token could be generated."""
@@ -195,6 +199,7 @@ class _Loaded:
 
         request = job.request
         ids = self.tokenizer(self.render(request), add_special_tokens=not self.tokenizer.chat_template)["input_ids"]
+        choices = self._choices(request)
         room = request.max_tokens
         if self.context is not None:
             room = min(room, self.context - len(ids))
@@ -202,7 +207,17 @@ class _Loaded:
                 raise PromptTooLong(request.address, len(ids), self.context)
         watch = self._watcher(self._stops(request))
         address = request.address
-        return [Row(request, address, index, tuple(ids), room, watch) for index in job.indices]
+        return [Row(request, address, index, tuple(ids), room, watch, choices) for index in job.indices]
+
+    def _choices(self, request: Request) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """For each choice the tokens that it may begin with: as it stands, and after a space."""
+        found = []
+        for choice in request.choices:
+            starts = (self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (choice, f" {choice}"))
+            # a lone space token begins any answer, so it tells nothing
+            begins = {ids[0] for ids in starts if ids and self.tokenizer.decode(ids[:1]).strip()}
+            found.append((choice, tuple(sorted(begins))))
+        return tuple(found)
 
     def _stops(self, request: Request) -> tuple[str, ...]:
         return request.stop if self.tokenizer.chat_template else (*request.stop, *prompts.PLAIN_STOP)
@@ -274,7 +289,8 @@ class _Loaded:
 
     def _thought(self, row: Row, tokens: list[int]) -> int:
         """How many of the tokens are thinking, its tags included: all where it never ends, 0 where it never began."""
-        begun = self.tokenizer.decode(list(row.prompt[-8:])).rstrip().endswith(THINK)
+        tail = row.request.prefix or self.tokenizer.decode(list(row.prompt[-8:])).rstrip()
+        begun = tail.endswith(THINK) or tail.rfind(THINK) > tail.rfind(END_THINK)
         raw = self.tokenizer.decode(tokens)
         if not begun and not raw.lstrip().startswith(THINK):
             return 0

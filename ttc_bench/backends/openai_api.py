@@ -88,6 +88,7 @@ class OpenAIBackend:
         self.counts: Counter[str] = Counter()
         self.dialect = Dialect(self.base_url, logprobs=logprobs)
         self.signals = self.dialect.signals
+        self.prefills = not self.dialect.openai  # OpenAI's own endpoint goes on from no begun answer
         if removed:
             self.dialect.note(f"{removed} left out of the base URL: keys come from OPENAI_API_KEY only")
         self.limiter = Limiter(

@@ -42,6 +42,7 @@ class _Choice:
     finish: str | None
     pieces: tuple[str, ...]  # the generated tokens, where the server listed them
     logprob: float | None  # their mean
+    first: tuple[tuple[str, float], ...]  # the likeliest first tokens with their log-probabilities
 
     @property
     def size(self) -> int:
@@ -115,6 +116,7 @@ def read(payload: object, asked: int, request: Request) -> Reply:
             continue
         filtered += choice.finish == "content_filter"
         signals = {} if choice.logprob is None else {"logprob": choice.logprob}
+        signals |= {f"p:{text}": chance for text, chance in _chances(choice.first, request).items()}
         kept.append(
             Completion(choice.text, _stop(choice, usage, request), usage, choice.reasoning, False, signals),
         )
@@ -148,6 +150,7 @@ def _choice(raw: object) -> _Choice | None:
     listed = logprobs.get("content") if isinstance(logprobs, dict) else None
     tokens = [t for t in listed if isinstance(t, dict)] if isinstance(listed, list) else []
     said = [t.get("logprob") for t in tokens]
+    top = (tokens[0].get("top_logprobs") or []) if tokens else []
     values = [v for v in said if isinstance(v, int | float) and v > UNLISTED]
     return _Choice(
         text,
@@ -155,7 +158,18 @@ def _choice(raw: object) -> _Choice | None:
         finish if isinstance(finish, str) and finish else None,
         tuple(_text(t.get("token")) for t in tokens),
         sum(values) / len(values) if values else None,
+        tuple((_text(t.get("token")), float(t.get("logprob", UNLISTED))) for t in top if isinstance(t, dict)),
     )
+
+
+def _chances(first: Sequence[tuple[str, float]], request: Request) -> dict[str, float]:
+    """For each choice of the request the probability that the first token begins it; {} where none was listed."""
+    if not first:
+        return {}
+    return {
+        choice: sum(math.exp(logprob) for token, logprob in first if token.strip() and choice.startswith(token.strip()))
+        for choice in request.choices
+    }
 
 
 def _text(value: object) -> str:

@@ -34,6 +34,7 @@ class Row:
     prompt: tuple[int, ...]
     limit: int
     watch: Tensor | None = None  # bool [V]: tokens after which a stop string may have been completed
+    choices: tuple[tuple[str, tuple[int, ...]], ...] = ()  # texts, and the tokens that each may begin with
 
     def uniforms(self) -> np.ndarray:
         """float64 [limit] in [0, 1): one per step, Philox (Salmon et al. 2011) keyed by address, counted by index."""
@@ -171,7 +172,8 @@ class RowTable:
         self._entered = 0
         self._ends, self._device = ends, device
         self._is_end = ends.cpu().numpy()
-        self._greedy = self._truncated = self._watched = False
+        self._greedy = self._truncated = self._watched = self._asked = False
+        self._chosen: dict[Row, dict[str, float]] = {}
 
         def column(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.zeros(room, *shape, dtype=dtype, device=device)
@@ -217,6 +219,7 @@ class RowTable:
         self._greedy |= any(r.temperature == 0 for r in requests)
         self._truncated |= any(r.temperature > 0 and (r.top_k > 0 or r.top_p < 1 or r.min_p > 0) for r in requests)
         self._watched |= any(row.watch is not None for row in rows)
+        self._asked |= any(row.choices for row in rows)
 
     def step(self, logits: Tensor) -> tuple[list[int], list[int]]:
         """Draw a token for each row from logits [R, V]. Returns the places of the rows that are done (end of sequence
@@ -234,6 +237,8 @@ class RowTable:
             truncated=self._truncated,
             greedy=self._greedy,
         )
+        if self._asked:
+            self._note_choices(logits)
         self._tokens[places, age] = drawn.tokens.to(torch.int32)
         self._confidence[places, age] = drawn.confidence
         self._logprob[:n] += drawn.logprob
@@ -248,6 +253,13 @@ class RowTable:
             tokens = drawn.tokens.tolist()
             watched = [i for i, row in enumerate(self.rows) if row.watch is not None and row.watch[tokens[i]]]
         return finished, watched
+
+    def _note_choices(self, logits: Tensor) -> None:
+        """The probability, at temperature 1, that a row's first token begins each of its choices."""
+        for place, row in enumerate(self.rows):
+            if row.choices and row not in self._chosen:
+                chances = logits[place].float().softmax(0)
+                self._chosen[row] = {f"p:{text}": float(chances[list(ids)].sum()) for text, ids in row.choices}
 
     def tokens(self, place: int) -> list[int]:
         """The tokens generated so far by the row at `place`."""
@@ -266,7 +278,7 @@ class RowTable:
         for i, (age, logprob, certainty) in enumerate(sums):
             count = int(age)
             signals = {"logprob": logprob / count, "self_certainty": certainty / count}
-            signals |= _confidences(confidence[i, :count])
+            signals |= _confidences(confidence[i, :count]) | self._chosen.pop(self.rows[at[i]], {})
             if not np.isfinite(logprob):
                 raise BackendError("the model's logits are not numbers; try --dtype float32", fatal=True)
             # A vocabulary padded with -inf logits has no finite KL divergence from the uniform distribution.

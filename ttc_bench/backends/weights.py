@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,30 +175,54 @@ def free_memory(device: Any) -> int:
     return free
 
 
-def load(weights: Weights, dtype: str, device: str, packed: bool) -> tuple[Any, Any]:
+def load_tokenizer(weights: Weights) -> Any:
+    """The tokenizer alone. Raises a fatal BackendError in one line where loading fails."""
+    import transformers
+
+    with _quiet(weights):
+        return transformers.AutoTokenizer.from_pretrained(weights.source, **_where(weights))
+
+
+def load(weights: Weights, dtype: str, device: str) -> tuple[Any, Any]:
     """(model in eval mode on `device`, tokenizer). Raises a fatal BackendError in one line where loading fails."""
+    import torch
+    import transformers
+
+    how: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+    if weights.gguf:
+        how["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    tokenizer = load_tokenizer(weights)
+    try:
+        with _quiet(weights):
+            model = transformers.AutoModelForCausalLM.from_pretrained(weights.source, **_where(weights), **how)
+            return model.to(device).eval(), tokenizer
+    except torch.OutOfMemoryError as error:
+        raise BackendError(f"{weights.name} in {dtype} does not fit the memory of {device}", fatal=True) from error
+
+
+def _where(weights: Weights) -> dict[str, Any]:
+    where: dict[str, Any] = {"gguf_file": weights.gguf} if weights.gguf else {}
+    if weights.source == weights.name:  # not in the local cache: from_pretrained downloads it
+        where["revision"] = weights.pin
+    return where
+
+
+@contextlib.contextmanager
+def _quiet(weights: Weights) -> Iterator[None]:
+    """No chatter while loading, and one line where it fails."""
     import torch
     import transformers
 
     noise = transformers.utils.logging.get_verbosity()
     transformers.utils.logging.set_verbosity_error()
-    where: dict[str, Any] = {"gguf_file": weights.gguf} if weights.gguf else {}
-    if weights.source == weights.name:  # not in the local cache: from_pretrained downloads it
-        where["revision"] = weights.pin
-    how: dict[str, Any] = {"dtype": getattr(torch, dtype)}
-    if weights.gguf:
-        how["quantization_config"] = transformers.GgufConfig(dequantize=not packed)
     try:
         # Not every loader has a switch for its progress bar, and the terminal has one already.
         with contextlib.redirect_stderr(io.StringIO()):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(weights.source, **where)
-            model = transformers.AutoModelForCausalLM.from_pretrained(weights.source, **where, **how)
-        model = model.to(device).eval()
-    except torch.OutOfMemoryError as error:
-        raise BackendError(f"{weights.name} in {dtype} does not fit the memory of {device}", fatal=True) from error
+            yield
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # loaders raise whatever their formats raise
         line = " ".join(str(error).split())[:300]
         raise BackendError(f"{weights.name} cannot be loaded: {line}", fatal=True) from error
     finally:
         transformers.utils.logging.set_verbosity(noise)
-    return model, tokenizer
