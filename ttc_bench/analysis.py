@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 from ttc_bench.config import Config
@@ -92,13 +92,13 @@ async def analyse(
     for together in groups.values():
         task, prompt, effort, variant = (getattr(together[0], f) for f in ("task", "prompt", "effort", "variant"))
         for change in (None, *(changes(config, prompt) if not variant else ())):
-            able = verifiers[task.name] if not variant and change is None else ()
             graded = [
-                await _grade(task, one.problem, extended(store, task, one.request, change, config.samples), able)
+                _grade(task, one.problem, extended(store, task, one.request, change, config.samples))
                 for one in together
             ]
             name = change.name if change else variant
             pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), name))
+    await _score(pools, verifiers)
     points: list[CurvePoint] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
@@ -186,12 +186,11 @@ def _view(pool: Pools, g: Graded, i: int) -> SampleView:
     )
 
 
-async def _grade(task: Task, problem: Problem, pool: dict[int, Completion], verifiers: Sequence[Verifier]) -> Graded:
+def _grade(task: Task, problem: Problem, pool: dict[int, Completion]) -> Graded:
     completions = tuple(pool.values())
     found = [task.grader.extract(c.text) for c in completions]
     answers = group([f.answer for f in found], task.grader)
     right = {answer: task.grader.correct(answer, problem) for answer in set(answers)}
-    scores = {v.name: tuple(await v.score([(problem, c) for c in completions])) for v in verifiers}
     return Graded(
         problem,
         tuple(pool),
@@ -199,5 +198,17 @@ async def _grade(task: Task, problem: Problem, pool: dict[int, Completion], veri
         tuple(answers),
         tuple(f.rung for f in found),
         tuple(right[a] for a in answers),
-        scores,
     )
+
+
+async def _score(pools: Sequence[Pools], verifiers: dict[str, list[Verifier]]) -> None:
+    """Fills in the scores of every sample. One call per verifier for all that it serves, so that one which runs a model
+    is loaded once and can batch samples of equal length, whatever problem they are of."""
+    served: dict[int, tuple[Verifier, list[Graded]]] = {}
+    for pool in pools:
+        for verifier in verifiers[pool.task.name]:
+            served.setdefault(id(verifier), (verifier, []))[1].extend(pool.problems)
+    for verifier, graded in served.values():
+        scores = iter(await verifier.score([(g.problem, c) for g in graded for c in g.completions]))
+        for g in graded:
+            g.scores[verifier.name] = tuple(islice(scores, len(g.completions)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import log2
 
 from ttc_bench.core import CurvePoint
@@ -79,45 +79,50 @@ def scaling(curve: Sequence[tuple[float, float]]) -> float | None:
 
 
 def sequential_or_parallel(points: Sequence[CurvePoint]) -> list[str]:
-    """Sentences: at about the tokens of each vote, which of one longer thought, votes and revision is the most accurate,
-    so far as their curves reach there. Between two points of a curve accuracy is taken linear in log tokens; beyond
-    its ends nothing is said of it."""
-    kinds = {
-        "votes": lambda p: p.method.startswith("self-consistency") and not p.variant and "by budget" not in p.method,
-        "longer thinking": lambda p: p.method.endswith(("by budget", "+ wait", "by budget (announced)"))
-        and not p.method.startswith("self-consistency"),
-        "revision": lambda p: p.method.startswith("refine"),
-    }
+    """Sentences: at the tokens of each vote, how accurate one longer thought, votes and revision are, and which is
+    clearly ahead: its interval lies above the others' accuracy. Between two points of a curve accuracy is taken linear
+    in log tokens; beyond its ends nothing is said of it."""
     lines = []
     for where in dict.fromkeys((p.task, p.model, p.effort) for p in points):
-        here = [p for p in points if (p.task, p.model, p.effort) == where and not p.bound]
-        curves = {kind: _by_method([p for p in here if fits(p)]) for kind, fits in kinds.items()}
-        if sum(bool(c) for c in curves.values()) < 2:
-            continue
-        said = []
-        for tokens in sorted({p.tokens for p in here if kinds["votes"](p)}):
-            at = {kind: max((a for c in group if (a := _at(c, tokens)) is not None), default=None) for kind, group in curves.items()}
-            known = {kind: a for kind, a in at.items() if a is not None}
-            if len(known) > 1:
-                winner = max(known, key=lambda kind: known[kind])
-                rest = ", ".join(f"{kind} {a:.2f}" for kind, a in known.items() if kind != winner)
-                said.append(f"at {tokens:,.0f} tokens {winner} {known[winner]:.2f} ({rest})")
+        here = [p for p in points if (p.task, p.model, p.effort) == where and _kind(p)]
+        votes = sorted({p.tokens for p in here if _kind(p) == "votes"})
+        said = [text for tokens in votes if (text := _compared(here, tokens))]
         if said:
             lines.append(f"{where[0]}, {where[1]}: " + "; ".join(said))
     return lines
 
 
-def _by_method(points: Sequence[CurvePoint]) -> list[list[CurvePoint]]:
-    names = dict.fromkeys((p.method, p.prompt) for p in points)
-    return [sorted((p for p in points if (p.method, p.prompt) == n), key=lambda p: p.tokens) for n in names]
+def _kind(p: CurvePoint) -> str | None:
+    if p.method.startswith("refine"):
+        return "revision"
+    if p.method.startswith("self-consistency"):
+        return None if "by budget" in p.method or "+ wait" in p.method else "votes"
+    return "longer thinking" if "by budget" in p.method or "+ wait" in p.method else None
 
 
-def _at(curve: Sequence[CurvePoint], tokens: float) -> float | None:
-    for a, b in zip(curve, curve[1:], strict=False):
+def _compared(points: Sequence[CurvePoint], tokens: float) -> str | None:
+    """The best of each kind at so many tokens: (accuracy, lower end of its interval)."""
+    best: dict[str, tuple[float, float]] = {}
+    for kind, method, prompt in dict.fromkeys((str(_kind(p)), p.method, p.prompt) for p in points):
+        at = _at(
+            sorted((p for p in points if (p.method, p.prompt) == (method, prompt)), key=lambda p: p.tokens), tokens
+        )
+        if at is not None:
+            best[kind] = max(at, best.get(kind, at))
+    if len(best) < 2:
+        return None
+    first, *others = sorted(best, key=lambda kind: best[kind], reverse=True)
+    clear = all(best[first][1] > best[other][0] for other in others)
+    rest = ", ".join(f"{kind} {best[kind][0]:.2f}" for kind in others)
+    return f"at {tokens:,.0f} tokens {first} {best[first][0]:.2f}, {rest}{'' if clear else ' (none clearly ahead)'}"
+
+
+def _at(curve: Sequence[CurvePoint], tokens: float) -> tuple[float, float] | None:
+    for a, b in pairwise(curve):
         if 0 < a.tokens <= tokens <= b.tokens and a.tokens < b.tokens:
             share = log2(tokens / a.tokens) / log2(b.tokens / a.tokens)
-            return a.accuracy + share * (b.accuracy - a.accuracy)
-    return next((p.accuracy for p in curve if p.tokens == tokens), None)
+            return a.accuracy + share * (b.accuracy - a.accuracy), a.low + share * (b.low - a.low)
+    return next(((p.accuracy, p.low) for p in curve if p.tokens == tokens), None)
 
 
 def _overthinking(pool: Pools, steps: Sequence[tuple[int, Pools]]) -> tuple[float, float | None, float | None]:

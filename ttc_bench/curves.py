@@ -22,7 +22,7 @@ class Graded:
     answers: tuple[str | None, ...]  # equal answers are equal strings
     rungs: tuple[str, ...]
     correct: tuple[bool, ...]
-    scores: dict[str, tuple[Score, ...]] = field(default_factory=dict)  # by verifier
+    scores: dict[str, tuple[Score, ...]] = field(default_factory=dict)  # by verifier; filled in after grading
 
     @property
     def distinct(self) -> int:

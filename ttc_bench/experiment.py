@@ -6,6 +6,7 @@ import csv
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ttc_bench.errors import BackendError, PromptTooLong, TaskError, TtcError, n
 from ttc_bench.forecast import Forecast, forecast
 from ttc_bench.pool import Filled, fill
 from ttc_bench.report import write_report
+from ttc_bench.scoring import Setting
 from ttc_bench.store import Store
 from ttc_bench.thinking import Wanted, by_characters, extend
 
@@ -40,6 +42,7 @@ class Watch:
 
     on_plan: Callable[[int, int], None] = lambda wanted, missing: None  # samples in all, samples to be made
     on_sample: Callable[[Sample], None] = lambda sample: None
+    on_score: Callable[[str, int, int], None] = lambda verifier, done, missing: None  # of verifiers that run a model
 
 
 SILENT = Watch()
@@ -55,19 +58,22 @@ async def run(config: Config, backend: Backend | None = None, watch: Watch = SIL
     try:
         config = _able(config, backend)
         chosen = load_tasks(config)
-        able = verifiers.make(config.verifiers, chosen, backend)
-        manifest.claim(config.folder, config, backend)
         wanted = [(one.request, config.samples) for one in plan(config, chosen, backend.model)]
         store = Store(config.store_path)
         try:
+            setting = Setting(backend, store, config, on_score=watch.on_score, open=partial(open_model, config))
+            able = verifiers.make(config.verifiers, chosen, setting)
+            manifest.claim(config.folder, config, backend)
             missing = sum(len(indices) for _, indices in store.missing(wanted))
             watch.on_plan(config.samples * len({r.address for r, _ in wanted}), missing)
             described = manifest.describe(config, chosen, backend)
+            described["verifiers"] = verifiers.identities(able)
             manifest.write(config.folder, described)
             filled = await _fill(config, chosen, store, backend, wanted, watch)
             filled += await _extend(config, chosen, store, backend, watch)
             reason = getattr(backend, "likely_reason", lambda: SAME_TEXT)()
             analysis = await analyse(config, chosen, backend.model, store, able, reason)
+            described["verifiers"] = verifiers.identities(able)  # with the parameters, once they are known
         finally:
             store.close()
         if filled.made:  # the engine that sampled, and what the server really does, are known only now
@@ -92,13 +98,13 @@ async def dry_run(config: Config, pilot: int = 0, backend: Backend | None = None
     backend = backend or make_backend(config)
     try:
         chosen = load_tasks(config)
-        verifiers.make(config.verifiers, chosen, backend)
         planned = plan(config, chosen, backend.model)
         groups: dict[tuple[str, str, str | None], list[Request]] = {}
         for one in planned:
             groups.setdefault((one.task.name, one.prompt, one.effort), []).append(one.request)
         store = Store(config.store_path)
         try:
+            verifiers.make(config.verifiers, chosen, Setting(backend, store, config, open=partial(open_model, config)))
             first = [(request, 1) for requests in groups.values() for request in requests[:pilot]]
             watch.on_plan(len(first), sum(len(i) for _, i in store.missing(first)))
             await _fill(config, chosen, store, backend, first, watch)
@@ -127,15 +133,17 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     )
     backend = _Stored(there["model"]["id"], frozenset(there["model"]["signals"]))
     chosen = load_tasks(config)
-    able = verifiers.make(config.verifiers, chosen, backend)
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
+    recorded = there.get("verifiers", {})
     store = Store(config.store_path)
     try:
+        able = verifiers.make(config.verifiers, chosen, Setting(backend, store, config, recorded=recorded))
         analysis = await analyse(config, chosen, backend.model, store, able)
     finally:
         store.close()
-    described = {**there, "quality": analysis.quality, "notes": analysis.notes, "analysed": manifest.now()}
+    described = {**there, "verifiers": recorded | verifiers.identities(able)}
+    described |= {"quality": analysis.quality, "notes": analysis.notes, "analysed": manifest.now()}
     return Result(folder, analysis, Filled(), described)
 
 
@@ -168,6 +176,15 @@ def make_backend(config: Config) -> Backend:
         known = [f"{k}:" if k != "builtin" else k for k in BACKENDS]
         raise TtcError(nearest(f"{kind}:", known, "model prefix") + "; for example builtin, or hf:HUB-ID-OR-PATH")
     return BACKENDS[kind](name, config)
+
+
+def open_model(config: Config, name: str) -> Backend:
+    """A judge by its name: as --model names it, with @URL for a server of its own. Raises TtcError."""
+    model, at, url = name.partition("@")
+    if not model:
+        raise TtcError("verifier judge: names no model; give judge:MODEL or judge:MODEL@URL, such as judge:builtin")
+    base_url = url if at else config.base_url
+    return make_backend(dataclasses.replace(config, model=model, base_url=base_url, max_cost=None))
 
 
 def _hf(name: str, config: Config) -> Backend:

@@ -1,4 +1,4 @@
-"""Samples on disk: one SQLite file, one row a sample, never rewritten. It never calls a backend.
+"""Samples and their scores on disk: one SQLite file, one row each, never rewritten. It never calls a backend.
 
 sqlite3 results/samples.sqlite 'select idx, completion_tokens, text from samples limit 5'
 """
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ttc_bench.core import Completion, Message, Request, Sample, Usage
+from ttc_bench.core import Completion, Message, Request, Sample, Score, Usage
 from ttc_bench.errors import TtcError
 
 SCHEMA = """
@@ -43,6 +43,16 @@ create table if not exists follow_ups (
     change text not null,       -- what was done to it: "budget 64 exit", "wait 1 Wait", "refine 2", ...
     child text references requests(address),  -- where the sample of the same idx is the rest; null: nothing changes
     primary key (address, idx, change)
+);
+create table if not exists scores (
+    verifier text not null,     -- its identity: name, revision, dtype and whatever else can change a score
+    item text not null,         -- sha256 of what was scored, whichever run it came from
+    value real,                 -- null: it was asked and gave no verdict
+    prompt_tokens integer not null,
+    completion_tokens integer not null,
+    parameters integer,         -- of the verifier's own model
+    created text not null,
+    primary key (verifier, item)
 );
 """
 VERSION = 1
@@ -156,6 +166,23 @@ class Store:
             "insert or ignore into requests values (?, ?, ?)",
             (request.address, request.model, _clean(request.canonical)),
         )
+
+    def scores(self, verifier: str, items: Iterable[str]) -> dict[str, Score]:
+        """The verdicts of a verifier that exist, by item."""
+        query = "select value, prompt_tokens, completion_tokens, parameters from scores where verifier = ? and item = ?"
+        found = {}
+        for item in items:
+            row = self._db.execute(query, (verifier, item)).fetchone()
+            if row is not None:
+                value, prompt, completion, parameters = row
+                found[item] = Score(value, Usage(prompt=prompt, completion=completion), parameters)
+        return found
+
+    def add_score(self, verifier: str, item: str, score: Score) -> None:
+        """Keeps a verdict, also that there is none; one that was there already stays as it is."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        row = (verifier, item, score.value, score.usage.prompt, score.usage.completion, score.parameters, created)
+        self._db.execute("insert or ignore into scores values (?, ?, ?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         self._db.close()

@@ -32,7 +32,7 @@ class Progress:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         columns = (
-            TextColumn("sampling"),
+            TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
@@ -53,7 +53,7 @@ class Progress:
         """Called once, before sampling."""
         have = wanted - missing
         if not missing:
-            self._console.print(f"All {wanted:,} samples are in the store: nothing is sampled, no model is loaded.")
+            self._console.print(f"All {wanted:,} samples are in the store: nothing is sampled.")
             return
         kept = f"; {have:,} are in the store already" if have else ""
         self._console.print(f"{missing:,} samples to make{kept}.", highlight=False)
@@ -80,6 +80,22 @@ class Progress:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def score(self, verifier: str, done: int, missing: int) -> None:
+        """Called when a verifier begins, with `done` 0, and for every score that it gives."""
+        now = time.monotonic()
+        if done == 0:
+            self._start = self._said = now
+            self._console.print(f"{missing:,} scores to make by {verifier}.", highlight=False)
+            if self._bar:
+                self._bar.add_task("scoring", total=missing, rate="loading the verifier")
+                self._bar.start()
+        elif self._bar:
+            self._bar.update(self._bar.task_ids[-1], completed=done, rate="")
+        elif now - self._said > PLAIN_EVERY or done == missing:
+            self._said = now
+            left = (missing - done) * (now - self._start) / done
+            print(f"scoring {done:,}/{missing:,}, {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def show(result: Result) -> None:

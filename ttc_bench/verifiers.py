@@ -1,14 +1,18 @@
 """Verifiers: how good does a sample look, without the gold? Their tokens are counted and charged to the strategy.
 
-To add one: a class with `score` here and a line in VERIFIERS."""
+To add one that costs nothing: a class with `score` here and a line in VERIFIERS. To add one that runs a model (a reward
+model, or a language model that is asked through a Backend): a scoring.Scorer and a line in SCORERS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ttc_bench.core import Backend, Completion, Problem, Score, Task, Verifier
-from ttc_bench.errors import TaskError, nearest
+from ttc_bench import judges
+from ttc_bench.core import Completion, Problem, Score, Task, Verifier
+from ttc_bench.errors import BackendError, TaskError, nearest
+from ttc_bench.scoring import Recorded, Scorer, Setting, Stored
 
 
 @dataclass(frozen=True)
@@ -58,23 +62,59 @@ VERIFIERS: dict[str, Callable[[str, Task, frozenset[str]], Verifier | str]] = {
 DEFAULTS = ("self-certainty", "logprob")  # "auto": the first of these that the backend records
 
 
-def make(names: Sequence[str], tasks: Sequence[Task], backend: Backend) -> dict[str, list[Verifier]]:
+# Verifiers that run a model, by the word before the colon. The function is given what stands after it, and loads nothing.
+SCORERS: dict[str, Callable[[str, Setting], Scorer]] = {
+    "judge": judges.judge,  # an LLM judge
+    "p-true": judges.p_true,  # Kadavath et al. 2022, arXiv:2207.05221
+}
+
+
+def make(names: Sequence[str], tasks: Sequence[Task], setting: Setting) -> dict[str, list[Verifier]]:
     """The verifiers of each task by the task's name. One that serves some of the tasks is used there; one that serves
-    none of them, or is unknown, raises TaskError with the reason and those that would do."""
+    none of them, or is unknown, raises TaskError with the reason and those that would do. What follows the first colon
+    of a name is the verifier's own argument."""
+    signals = setting.backend.signals
     if tuple(names) == ("auto",):
-        able = [n for n in DEFAULTS if not isinstance(VERIFIERS[n](n, tasks[0], backend.signals), str)]
+        able = [n for n in DEFAULTS if not isinstance(VERIFIERS[n](n, tasks[0], signals), str)]
         names = able[:1] or DEFAULTS[:1]
     out: dict[str, list[Verifier]] = {task.name: [] for task in tasks}
     for name in names:
+        kind, colon, argument = name.partition(":")
+        if kind in SCORERS:
+            taken = {verifier.name for made_already in out.values() for verifier in made_already}
+            stored = _stored(name, argument, taken, setting)
+            for task in tasks:
+                out[task.name].append(stored)
+            continue
         if name not in VERIFIERS:
-            raise TaskError(nearest(name, list(VERIFIERS), "verifier"))
-        made = {task.name: VERIFIERS[name](name, task, backend.signals) for task in tasks}
+            known = [*VERIFIERS, *(f"{scorer}:" for scorer in SCORERS)]
+            raise TaskError(nearest(kind + colon, known, "verifier"))
+        made = {task.name: VERIFIERS[name](name, task, signals) for task in tasks}
         reasons = [reason for reason in made.values() if isinstance(reason, str)]
         if len(reasons) == len(made):
-            able = [n for n, other in VERIFIERS.items() if not isinstance(other(n, tasks[0], backend.signals), str)]
+            able = [n for n, other in VERIFIERS.items() if not isinstance(other(n, tasks[0], signals), str)]
             instead = f"use --verifier {' or '.join(able)}" if able else "leave best-of-n out"
             raise TaskError(f"verifier {name}: {reasons[0]}; {instead}")
-        for task, verifier in made.items():
+        for one, verifier in made.items():
             if not isinstance(verifier, str):
-                out[task].append(verifier)
+                out[one].append(verifier)
     return out
+
+
+def _stored(name: str, argument: str, taken: set[str], setting: Setting) -> Stored:
+    """A path is long, so a curve is labelled with its last part, unless another verifier is called so already."""
+    kind = name.partition(":")[0]
+    short = argument.rstrip("/").rpartition("/")[2]
+    label = f"{kind}:{short}" if short else kind
+    recorded = (setting.recorded or {}).get(name)
+    try:
+        scorer = Recorded(recorded["id"], recorded) if recorded else SCORERS[kind](argument, setting)
+    except BackendError as error:
+        raise TaskError(f"verifier {name}: {error}") from error
+    return Stored(name if label in taken else label, name, scorer, setting)
+
+
+def identities(verifiers: Mapping[str, Sequence[Verifier]]) -> dict[str, Any]:
+    """What run.json says of each verifier, by the name it was asked for; nothing of those without a model."""
+    every = {getattr(v, "asked", v.name): v for made in verifiers.values() for v in made}
+    return {name: v.identity() if isinstance(v, Stored) else {} for name, v in every.items()}
