@@ -12,7 +12,7 @@ import tiny_models
 
 torch = pytest.importorskip("torch")
 
-from ttc_bench.backends import engine, sampling, shared_prompt, simple, weights  # noqa: E402
+from ttc_bench.backends import drawing, engine, sampling, shared_prompt, simple, weights  # noqa: E402
 from ttc_bench.backends.sampling import Finished, Row  # noqa: E402
 from ttc_bench.core import Message, Request  # noqa: E402
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return weights.load(weights.resolve(str(folder)), "float32", "cpu", False)[0]
+    return weights.load(weights.resolve(str(folder)), "float32", "cpu")[0]
 
 
 def make(prompt: list[int], index: int = 0, limit: int = 20, **options: Any) -> Row:
@@ -141,6 +141,38 @@ def test_a_prompt_is_read_once(model: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert read == {tuple(prompt): 1 for prompt in PROMPTS}
 
 
+TRACE = [(7 * i + 3) % 90 for i in range(60)]
+CLOSING = [11, 12, 13]
+
+
+@pytest.mark.parametrize("room", [2, 5, 64])
+def test_a_trace_cut_at_several_places_is_read_once(model: Any, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """A budget curve reads every trace once; each cut is fed the words that close it, and draws what it would alone."""
+    read = []
+    real = engine.Engine._read
+
+    def counted(self: Any, cache: Any, slots: Any, queue: Any, room: int) -> None:
+        before = len(slots)
+        real(self, cache, slots, queue, room)
+        read.extend(slot.prompt for slot in slots[before:])
+
+    monkeypatch.setattr(engine.Engine, "_read", counted)
+    ends = no_end(model, 17, 42)
+    others = [[9, 9, *TRACE[2:]], PROMPTS[1], TRACE[:18]]
+    cuts = [TRACE[:k] + CLOSING for k in (20, 25, 40, 57)] + [TRACE + CLOSING, TRACE]
+    rows = [make(prompt, 3, 9 + i % 3, temperature=i % 2 * 0.9) for i, prompt in enumerate([*others, *cuts])]
+    expected = {(row.prompt, row.index): reference(model, row, ends) for row in rows}
+    assert run(lambda r, n: engine.Engine(model, ends).generate(r, n, never), rows, room) == expected
+    assert sorted(map(len, read)) == [7, 18, 60, 63]
+
+
+def test_a_prompt_with_many_rows_is_not_fed_token_by_token(model: Any) -> None:
+    """Feeding sixteen rows forty tokens each costs more than reading their prompt once."""
+    rows = [make([*TRACE[:30], last], index) for last in (1, 2) for index in range(16)]
+    assert len(engine.share(rows)) == 2
+    assert len(engine.share(rows[:1] + rows[16:17])) == 1
+
+
 def test_the_batch_stays_full_until_the_queue_is_empty(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     real = sampling.RowTable.step
@@ -175,7 +207,7 @@ def test_second_tokens_follow_the_exact_softmax(model: Any) -> None:
 def draw(logits: Any, u: Any, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Any:
     count = len(logits)
     full = [torch.full((count,), value) for value in (temperature, top_k, top_p, min_p)]
-    return sampling.draw(logits, u, *full)
+    return drawing.draw(logits, u, *full)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +297,7 @@ def test_windows_of_deepconf() -> None:
     values = np.ones(5000, dtype=np.float32)
     values[1000:1100] = 0.0
     values[-1] = 3.0
-    found = sampling._confidences(values)
+    found = drawing.confidences(values)
     assert found["tail_confidence"] == pytest.approx((2047 + 3) / 2048)
     assert found["lowest_group_confidence"] == pytest.approx((2048 - 100) / 2048)
 
@@ -305,9 +337,7 @@ def test_both_ways_to_attend_agree() -> None:
 def test_models_that_the_engine_cannot_serve_are_refused_by_reason(
     kind: str, options: dict[str, Any], reason: str | None, tmp_path: Path
 ) -> None:
-    model = weights.load(
-        weights.resolve(str(tiny_models.build(tmp_path / kind, kind, **options))), "float32", "cpu", False
-    )[0]
+    model = weights.load(weights.resolve(str(tiny_models.build(tmp_path / kind, kind, **options))), "float32", "cpu")[0]
     usual = model.config._attn_implementation
     assert engine.refuse(model) == reason
     assert model.config._attn_implementation == usual

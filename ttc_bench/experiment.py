@@ -40,7 +40,9 @@ class Result:
 class Watch:
     """What a caller may want to see of a run while it lasts."""
 
-    on_plan: Callable[[int, int], None] = lambda wanted, missing: None  # samples in all, samples to be made
+    on_plan: Callable[[int, int], None] = lambda wanted, missing: (
+        None
+    )  # samples in all, to be made; before each filling
     on_sample: Callable[[Sample], None] = lambda sample: None
     on_score: Callable[[str, int, int], None] = lambda verifier, done, missing: None  # of verifiers that run a model
 
@@ -267,6 +269,8 @@ async def _extend(config: Config, chosen: Sequence[Task], store: Store, backend:
     async def fill_these(wanted: Wanted) -> frozenset[str]:
         nonlocal total
         crowded: set[str] = set()
+        if not wanted:
+            return frozenset()
         watch.on_plan(len(wanted), sum(len(i) for _, i in store.missing(wanted)))
         while True:
             try:

@@ -40,6 +40,7 @@ class Progress:
         )
         self._bar = Bar(*columns, console=self._console) if self._console.is_terminal else None
         self._done = self._total = self._tokens = 0
+        self._planned = False
         self._start = self._said = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -50,17 +51,20 @@ class Progress:
             self._bar.stop()
 
     def plan(self, wanted: int, missing: int) -> None:
-        """Called once, before sampling."""
-        have = wanted - missing
+        """Called before sampling, and again before what goes on from those samples."""
+        have, first, self._planned = wanted - missing, not self._planned, True
         if not missing:
-            self._console.print(f"All {wanted:,} samples are in the store: nothing is sampled.")
+            if first:
+                self._console.print(f"All {wanted:,} samples are in the store: nothing is sampled.")
             return
         kept = f"; {have:,} are in the store already" if have else ""
-        self._console.print(f"{missing:,} samples to make{kept}.", highlight=False)
-        self._total = missing
+        what = "samples to make" if first else "continuations to make"
+        self._console.print(f"{missing:,} {what}{kept}.", highlight=False)
+        self._total, self._done, self._tokens = missing, 0, 0
         self._start = self._said = time.monotonic()
         if self._bar:
-            self._bar.add_task("sampling", total=missing, rate="loading the model")
+            rate = "loading the model" if first else ""
+            self._bar.add_task("sampling" if first else "going on", total=missing, rate=rate)
             self._bar.start()
 
     def sample(self, sample: Sample) -> None:
@@ -71,7 +75,7 @@ class Progress:
         now = time.monotonic()
         rate = self._tokens / max(now - self._start, 1e-9)
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=self._done, rate=f"{rate:,.0f} tokens/s")
+            self._bar.update(self._bar.task_ids[-1], completed=self._done, rate=f"{rate:,.0f} tokens/s")
         elif now - self._said > PLAIN_EVERY or self._done == self._total:
             self._said = now
             left = (self._total - self._done) * (now - self._start) / self._done

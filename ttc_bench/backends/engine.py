@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ttc_bench.backends.sampling import Finished, Row, RowTable
+from ttc_bench.backends.sampling import MOST_UNREAD, Finished, Row, RowTable
 from ttc_bench.backends.shared_prompt import NAME, SharedPromptCache, active
 
+SHARED = 16  # tokens that two prompts must begin with alike to be read as one
 PREFILL_TOKENS = 1024  # prompts are read together up to this many tokens; more would make no product faster
 
 Stopped = Callable[[Row, list[int]], bool]
@@ -26,6 +28,7 @@ Stopped = Callable[[Row, list[int]], bool]
 class _Slot:
     """A prompt in the cache: rows that wait for a place in the batch, and how many are in it."""
 
+    prompt: tuple[int, ...]
     waiting: deque[Row] = field(default_factory=deque)
     live: int = 0
 
@@ -41,15 +44,12 @@ class Engine:
     def generate(self, rows: Sequence[Row], room: int, stopped: Stopped) -> Iterator[list[Finished]]:
         """Generates `rows`, at most `room` at a time; yields after every step what it finished (often nothing).
         `stopped`: does this row's text now contain a stop string?"""
-        waiting: dict[tuple[int, ...], list[Row]] = {}
-        for row in rows:
-            waiting.setdefault(row.prompt, []).append(row)
         # Longest first: prompts of like length share slots of little padding, and memory runs out early or never.
-        queue = deque(sorted(waiting.items(), key=lambda item: -len(item[0])))
+        queue = deque(sorted(share(rows).items(), key=lambda item: -len(item[0])))
         longest = max(row.limit for row in rows)
         table = RowTable(min(room, len(rows)), longest, self._ends, self._ends.device)
         cache = SharedPromptCache(
-            table.room, table.block, longest + max(32, longest // 4), max(1, len(queue[0][0]) - 1)
+            table.room, table.block, longest + MOST_UNREAD + max(32, longest // 4), max(1, len(queue[0][0]) - 1)
         )
         slots: list[_Slot] = []
         while True:
@@ -83,9 +83,11 @@ class Engine:
             ]
             slots[slot].live += len(entering)
             start = len(table)
-            table.add(entering)
+            read = [min(common(row.prompt, slots[slot].prompt), len(row.prompt) - 1) for row in entering]
+            table.add(entering, read)
             cache.rows = len(table)
             cache.starts[start : cache.rows], cache.slots[start : cache.rows] = cache.column, slot
+            cache.seen[start : cache.rows] = read
         return len(table) > before
 
     def _read(self, cache: SharedPromptCache, slots: list[_Slot], queue: deque[Any], room: int) -> None:
@@ -95,7 +97,7 @@ class Engine:
         while queue and (room > 0 or (len(prompts) + 1) * len(prompts[0]) <= PREFILL_TOKENS):
             prompt, rows = queue.popleft()
             prompts.append(prompt)
-            slots.append(_Slot(deque(rows)))
+            slots.append(_Slot(prompt, deque(rows)))
             room -= len(rows)
             if len(prompts) * len(prompts[0]) > PREFILL_TOKENS:
                 break
@@ -129,6 +131,34 @@ class Engine:
                     cache.free(slot)
                     slots[slot] = slots[-1]
                     slots.pop()
+
+
+def common(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    """How many tokens two prompts begin with alike."""
+    if a == b:
+        return len(a)
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def share(rows: Sequence[Row]) -> dict[tuple[int, ...], list[Row]]:
+    """Rows by the prompt that is read for them: their own, or a longer one that begins with nearly all of theirs (a
+    trace cut at several budgets is read once, and each row is fed the few words that close it)."""
+    own: dict[tuple[int, ...], list[Row]] = {}
+    for row in rows:
+        own.setdefault(row.prompt, []).append(row)
+    groups: dict[tuple[int, ...], list[Row]] = {}
+    holders: dict[int, tuple[int, ...]] = {}  # by the hash of each of their beginnings
+    for prompt in sorted(own, key=len, reverse=True):
+        # to feed the rest to every row must be far cheaper than to read the prompt once for all of them
+        most = min(MOST_UNREAD, len(prompt) // (4 * len(own[prompt])))
+        hashes = list(accumulate(prompt, lambda before, token: hash((before, token)), initial=0))
+        kept = len(prompt) - 1 - most
+        holder = holders.get(hashes[kept]) if most and kept >= SHARED else None
+        if holder is None or common(prompt, holder) < kept:
+            holder = prompt
+            holders |= dict.fromkeys(hashes[SHARED:], prompt)
+        groups.setdefault(holder, []).extend(own[prompt])
+    return groups
 
 
 def refuse(model: Any) -> str | None:

@@ -21,6 +21,7 @@ from transformers.cache_utils import Cache
 NAME = "ttc_shared_prompt"  # of our attention function among those of transformers
 FEW = 64  # columns that the buffer begins with
 NEAR = 16  # columns by which the ages of blocks may differ to be attended to together
+_ALL = 2**40
 _HIDDEN = -1e9  # added to scores that must not count; finite, so that a slot with nothing to see gives no NaN
 active = threading.local()  # .cache: that of the step in progress, as models hand an attention function no cache
 
@@ -54,6 +55,7 @@ class SharedPromptCache(Cache):  # type: ignore[misc]
         self.column = 0
         self.starts = np.zeros(room, dtype=np.int64)
         self.slots = np.zeros(room, dtype=np.int64)
+        self.seen = np.full(room, _ALL, dtype=np.int64)  # tokens of its slot's prompt that a row may look at
         self.lengths: list[int] = []  # of the prompts in the slots, their last token not counted
         self.rows = 0
 
@@ -121,13 +123,26 @@ class SharedPromptCache(Cache):  # type: ignore[misc]
         grid = np.zeros(self.used * self.width, dtype=np.int64)
         grid[places] = np.arange(self.rows)
         self.places, self.grid = (torch.from_numpy(x).to(device) for x in (places, grid))
-        beyond = np.arange(self.reach)[None] >= lengths[:, None]
-        self.prompt_mask = _mask(beyond, device, dtype)
+        seen = np.minimum(self.seen[: self.rows], lengths[slots])
+        if (seen == lengths[slots]).all():
+            beyond = np.arange(self.reach)[None] >= lengths[:, None]
+            self.prompt_mask = _mask(beyond, device, dtype)  # [P, 1, 1, L]
+        else:  # rows that share a prompt as far as it is theirs: [P, 1, width, L]
+            beyond = np.arange(self.reach)[None, None] >= seen[grid].reshape(self.used, self.width, 1)
+            self.prompt_mask = _mask(beyond.reshape(-1, self.reach), device, dtype).view(self.used, 1, -1, self.reach)
+        self._group = 1
+
+    def mask(self, group: int) -> Tensor:
+        """`prompt_mask` for queries laid side by side, `group` heads a row."""
+        if self.prompt_mask.shape[2] > 1 and self._group != group:
+            self.prompt_mask, self._group = self.prompt_mask.repeat_interleave(group, 2), group
+        return self.prompt_mask
 
     def move(self, into: list[int], out: list[int]) -> None:
         """Rows `out` take the places `into`."""
         if into:
-            self.starts[into], self.slots[into] = self.starts[out], self.slots[out]
+            for column in (self.starts, self.slots, self.seen):
+                column[into] = column[out]
             seen = slice(int(self.starts[into].min()), self.column)
             for buffer in (buffer for pair in self._own.values() for buffer in pair):
                 buffer[into, :, seen] = buffer[out, :, seen]
@@ -226,7 +241,7 @@ def _attention(
         # Rows side by side under their prompt: [P, width of the grid, K, G, D] -> [P, K, width * G, D] and back.
         side = query[cache.grid].view(cache.used, cache.width, kv, group, width).transpose(1, 2)
         keys, values = cache.prompts(module.layer_idx)
-        shared, total = attend(side.reshape(cache.used, kv, -1, width), keys, values, cache.prompt_mask, scale)
+        shared, total = attend(side.reshape(cache.used, kv, -1, width), keys, values, cache.mask(group), scale)
         shared = shared.reshape(cache.used, kv, cache.width, group, -1).transpose(1, 2).flatten(0, 1)[cache.places]
         total = total.reshape(cache.used, kv, cache.width, group).transpose(1, 2).flatten(0, 1)[cache.places]
         # softmax over both parts = each part's own softmax, weighted by its share of the sum of exponentials
