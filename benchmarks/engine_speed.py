@@ -53,7 +53,7 @@ def load(work: Work) -> tuple[Any, list[Job]]:
     torch.set_num_threads(work.threads)
     found = weights.resolve(work.model)
     dtype = weights.pick_dtype(work.dtype, "cpu", found.size)
-    loaded = _Loaded(*weights.load(found, dtype, "cpu", False))
+    loaded = _Loaded(*weights.load(found, dtype, "cpu"))
     (task,) = tasks.load(work.task, limit=work.problems, data=Path(work.data) if work.data else None)
     render = PROMPTS[work.prompt].render
     return loaded, [

@@ -98,7 +98,7 @@ async def test_greedy_equals_generate(kind: str, tmp_path: Path) -> None:
     extra = {"mistral": {"sliding_window": 16}, "gemma3": {"sliding_window": 16}}.get(kind, {})
     backend = HFBackend(str(tiny_models.build(tmp_path / kind, kind, **extra)))
     found = await collect(backend, [Job(ask(backend, q, 40, temperature=0.0), (0, 1)) for q in QUESTIONS])
-    model, tokenizer = weights.load(weights.resolve(str(tmp_path / kind)), "float32", "cpu", False)
+    model, tokenizer = weights.load(weights.resolve(str(tmp_path / kind)), "float32", "cpu")
     for question in QUESTIONS:
         ids = tokenizer(f"[user]{question}\n[assistant]", return_tensors="pt")
         with torch.inference_mode():
@@ -118,7 +118,7 @@ async def test_signals_are_those_of_a_second_pass(llama: Path) -> None:
     backend = HFBackend(str(llama))
     request = ask(backend, "signals", 20, temperature=0.5, top_k=200, top_p=0.99)
     found = await collect(backend, [Job(request, tuple(range(4)))])
-    model, tokenizer = weights.load(weights.resolve(str(llama)), "float32", "cpu", False)
+    model, tokenizer = weights.load(weights.resolve(str(llama)), "float32", "cpu")
     checked = 0
     for completion in found.values():
         prompt = tokenizer("[user]signals\n[assistant]")["input_ids"]
@@ -174,7 +174,7 @@ async def test_a_model_without_a_template_stops_before_the_next_question(plain: 
     backend = HFBackend(str(plain))
     from ttc_bench.backends.hf import _Loaded
 
-    loaded = _Loaded(*weights.load(weights.resolve(str(plain)), "float32", "cpu", False))
+    loaded = _Loaded(*weights.load(weights.resolve(str(plain)), "float32", "cpu"))
     request = ask(backend, "2 + 2?")
     assert loaded.render(request) == "Question: 2 + 2?\nAnswer:"
     (row,) = loaded.rows(Job(request, (0,)))
@@ -201,7 +201,7 @@ def test_thinking_is_kept_apart_and_counted(
     from ttc_bench.backends.hf import _Loaded
     from ttc_bench.backends.sampling import Finished, Row
 
-    loaded = _Loaded(*weights.load(weights.resolve(str(llama)), "float32", "cpu", False))
+    loaded = _Loaded(*weights.load(weights.resolve(str(llama)), "float32", "cpu"))
     prompt = loaded.tokenizer("[assistant]" + ("<think>\n" if opened else ""))["input_ids"]
     tokens = loaded.tokenizer(written)["input_ids"]
     row = Row(Request("m", (Message("user", "q"),), 50), "address", 0, tuple(prompt), 50)
@@ -234,7 +234,7 @@ async def test_first_tokens_follow_the_exact_softmax(llama: Path) -> None:
     backend = HFBackend(str(llama), max_rows=1000)
     request = ask(backend, "dice", 1, temperature=0.7)
     found = await collect(backend, [Job(request, tuple(range(10_000)))])
-    model, tokenizer = weights.load(weights.resolve(str(llama)), "float32", "cpu", False)
+    model, tokenizer = weights.load(weights.resolve(str(llama)), "float32", "cpu")
     with torch.inference_mode():
         logits = model(tokenizer("[user]dice\n[assistant]", return_tensors="pt")["input_ids"]).logits[0, -1]
     p = (logits.double() / 0.7).softmax(-1).numpy()
@@ -367,7 +367,7 @@ def test_a_hub_model_is_pinned_by_commit_from_the_cache(tmp_path: Path, monkeypa
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: str(snapshot / "config.json"))
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: pytest.fail("asked the hub"))
     assert HFBackend("some/model").model == f"hf:some/model@{commit}:float32"
-    assert weights.load(weights.resolve("some/model"), "float32", "cpu", False)[0].config.hidden_size == 32
+    assert weights.load(weights.resolve("some/model"), "float32", "cpu")[0].config.hidden_size == 32
     # An interrupted download is no cached model.
     (snapshot / "model.safetensors.index.json").write_text('{"weight_map": {"a": "missing.safetensors"}}')
     with pytest.raises(pytest.fail.Exception, match="asked the hub"):
@@ -389,5 +389,5 @@ def test_a_template_cannot_tell_the_date(tmp_path: Path) -> None:
     folder = tiny_models.build(
         tmp_path / "m", chat_template="{{ strftime_now('%Y') }}{{ date_string }}{{ messages[0].content }}"
     )
-    loaded = _Loaded(*weights.load(weights.resolve(str(folder)), "float32", "cpu", False))
+    loaded = _Loaded(*weights.load(weights.resolve(str(folder)), "float32", "cpu"))
     assert loaded.render(Request("m", (Message("user", "hi"),), 5)) == "26 Jul 2024" * 2 + "hi"
