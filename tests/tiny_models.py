@@ -25,8 +25,17 @@ def tokenizer(chat_template: str | None = CHAT) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<eos>", chat_template=chat_template)
 
 
-def build(folder: Path, kind: str = "llama", *, seed: int = 0, chat_template: str | None = CHAT, **config: Any) -> Path:
-    """A random model of a named architecture in `folder`, spiky enough that tokens differ much in probability."""
+def build(
+    folder: Path,
+    kind: str = "llama",
+    *,
+    seed: int = 0,
+    chat_template: str | None = CHAT,
+    head: str = "CausalLM",
+    **config: Any,
+) -> Path:
+    """A random model of a named architecture in `folder`, spiky enough that tokens differ much in probability. `head`:
+    the model's class is transformers.AutoModelFor with this at its end."""
     import torch
     import transformers
 
@@ -37,8 +46,11 @@ def build(folder: Path, kind: str = "llama", *, seed: int = 0, chat_template: st
         "gpt2": transformers.GPT2Config,
         "mamba": transformers.MambaConfig,
         "gemma3": transformers.Gemma3TextConfig,
+        "bert": transformers.BertConfig,
     }
     made = tokenizer(chat_template)
+    if kind == "bert":
+        _make_pairs(made)
     shape: dict[str, Any] = {
         "vocab_size": len(made),
         "hidden_size": 32,
@@ -48,6 +60,8 @@ def build(folder: Path, kind: str = "llama", *, seed: int = 0, chat_template: st
         "bos_token_id": None,
         "pad_token_id": None,
     }
+    if kind == "bert":
+        shape |= {"max_position_embeddings": 256, "pad_token_id": made.pad_token_id}
     if kind != "gpt2":
         shape |= {"intermediate_size": 64, "initializer_range": 0.2}
     if kind in {"llama", "qwen2", "mistral", "gemma3"}:
@@ -55,7 +69,18 @@ def build(folder: Path, kind: str = "llama", *, seed: int = 0, chat_template: st
     if kind == "gpt2":
         shape |= {"n_positions": 256, "initializer_range": 0.2}
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(classes[kind](**(shape | config)))
+    model = getattr(transformers, f"AutoModelFor{head}").from_config(classes[kind](**(shape | config)))
     model.save_pretrained(folder)
     made.save_pretrained(folder)
     return folder
+
+
+def _make_pairs(made: Any) -> None:
+    """The two-text form of BERT: [CLS] question [SEP] answer [SEP], with token types 0 and 1."""
+    from tokenizers import processors
+
+    made.add_special_tokens({"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"})
+    ends = [(token, made.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
+    pair = "[CLS] $A [SEP] $B:1 [SEP]:1"
+    made.backend_tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", pair, ends)
+    made.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]

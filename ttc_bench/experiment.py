@@ -198,7 +198,7 @@ def _hf(name: str, config: Config) -> Backend:
 
 
 def _builtin(size: str, config: Config) -> Backend:
-    sizes = sorted(path.name for path in BUILTIN.iterdir() if (path / "config.json").exists())
+    sizes = sorted(path.name for path in BUILTIN.iterdir() if (path / "generation_config.json").exists())
     size = size or DEFAULT_BUILTIN
     if size not in sizes:
         raise TtcError(nearest(size, sizes, "built-in model"))

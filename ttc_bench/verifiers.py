@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ttc_bench import judges
 from ttc_bench.core import Completion, Problem, Score, Task, Verifier
 from ttc_bench.errors import BackendError, TaskError, nearest
 from ttc_bench.scoring import Recorded, Scorer, Setting, Stored
+
+BUILTIN = Path(__file__).parent / "models" / "verifier"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,19 @@ def _signal(signal: str) -> Callable[[str, Task, frozenset[str]], Verifier | str
     return make
 
 
+def _reward(name: str, setting: Setting) -> Scorer:
+    from ttc_bench.backends.reward import RewardModel
+
+    name, asked, options = name.partition("?")
+    if not name:
+        raise BackendError("names no model; give reward:builtin, reward:HUB-ID or reward:FOLDER", fatal=True)
+    if name == "builtin":
+        if not (BUILTIN / "config.json").exists():
+            raise BackendError("is not part of this copy; python training/train_verifier.py makes it", fatal=True)
+        name = str(BUILTIN)
+    return RewardModel(name + asked + options, device=setting.config.device, dtype=setting.config.dtype)
+
+
 # name -> what makes it for a task and a backend's signals: a verifier, or why there can be none
 VERIFIERS: dict[str, Callable[[str, Task, frozenset[str]], Verifier | str]] = {
     "logprob": _signal("logprob"),  # mean token log-probability
@@ -66,6 +82,7 @@ DEFAULTS = ("self-certainty", "logprob")  # "auto": the first of these that the 
 SCORERS: dict[str, Callable[[str, Setting], Scorer]] = {
     "judge": judges.judge,  # an LLM judge
     "p-true": judges.p_true,  # Kadavath et al. 2022, arXiv:2207.05221
+    "reward": _reward,  # a reward model; of steps where it is a process reward model
 }
 
 

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ class Weights:
     size: int = 0  # bytes of dense 16-bit weights, roughly; 0: unknown
 
 
-def resolve(name: str) -> Weights:
-    """The weights that `name` (directory, GGUF file or hub id) means. Reads files, loads nothing.
+def resolve(name: str, flag: str = "--model hf:") -> Weights:
+    """The weights that `name` (directory, GGUF file or hub id) means. Reads files, loads nothing. `flag`: what errors
+    tell to put before a path.
 
     Raises a fatal BackendError for a path that is missing or holds no model, and for a hub that cannot be reached."""
     path = Path(name).expanduser()
@@ -53,7 +54,7 @@ def resolve(name: str) -> Weights:
         raise BackendError(f"{name} cannot be loaded as a model: {found}", fatal=True)
     if not _HUB_ID.fullmatch(name) or name.endswith(".gguf") or name[0] in "./~":
         raise BackendError(f"no model at {name}: expected a model directory, a .gguf file or a hub id", fatal=True)
-    return _hub(name)
+    return _hub(name, flag)
 
 
 def _gguf(path: Path) -> Weights:
@@ -73,7 +74,7 @@ def _directory(path: Path) -> Weights:
     return Weights("directory", path.name, str(path), f"sha256:{_digest(files)}", size=size)
 
 
-def _hub(name: str) -> Weights:
+def _hub(name: str, flag: str) -> Weights:
     import huggingface_hub
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -88,7 +89,7 @@ def _hub(name: str) -> Weights:
         ]
         if size and all((folder / part).exists() for part in parts):
             return Weights("hub", name, str(folder), folder.name, size=size)
-    local = "use a local copy with --model hf:/path/to/model"
+    local = f"use a local copy with {flag}/path/to/model"
     try:
         info = huggingface_hub.HfApi().model_info(name, timeout=10, files_metadata=True)
     except RepositoryNotFoundError as error:
@@ -183,8 +184,9 @@ def load_tokenizer(weights: Weights) -> Any:
         return transformers.AutoTokenizer.from_pretrained(weights.source, **_where(weights))
 
 
-def load(weights: Weights, dtype: str, device: str) -> tuple[Any, Any]:
-    """(model in eval mode on `device`, tokenizer). Raises a fatal BackendError in one line where loading fails."""
+def load(weights: Weights, dtype: str, device: str, loader: Callable[..., Any] | None = None) -> tuple[Any, Any]:
+    """(model in eval mode on `device`, tokenizer). `loader`: from_pretrained of another kind of model than a causal
+    language model. Raises a fatal BackendError in one line where loading fails."""
     import torch
     import transformers
 
@@ -194,7 +196,8 @@ def load(weights: Weights, dtype: str, device: str) -> tuple[Any, Any]:
     tokenizer = load_tokenizer(weights)
     try:
         with _quiet(weights):
-            model = transformers.AutoModelForCausalLM.from_pretrained(weights.source, **_where(weights), **how)
+            loader = loader or transformers.AutoModelForCausalLM.from_pretrained
+            model = loader(weights.source, **_where(weights), **how)
             return model.to(device).eval(), tokenizer
     except torch.OutOfMemoryError as error:
         raise BackendError(f"{weights.name} in {dtype} does not fit the memory of {device}", fatal=True) from error
