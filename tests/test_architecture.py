@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"extraction", "charts", "data", "prices"},
     {"grading", "config"},
     {"tasks", "backends"},
-    {"pool", "verifiers", "report", "forecast", "curves"},
+    {"pool", "verifiers", "report", "forecast", "curves", "reference"},
     {"analysis", "manifest", "export"},
     {"experiment"},
     {"terminal"},
