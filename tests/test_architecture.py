@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [
     {"math_equal", "generators", "strategies", "stats", "store"},
     {"extraction", "charts", "data", "prices"},
     {"grading", "config"},
+    {"chance"},
     {"tasks", "backends"},
     {"pool", "verifiers", "report", "forecast", "curves", "reference"},
     {"analysis", "manifest", "export"},

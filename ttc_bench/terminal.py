@@ -127,6 +127,8 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
             style="dim" if p.bound else None,
         )
     table.caption = "tokens: generated per problem · * on the Pareto front · pass@k: perfect verifier"
+    if points[0].guess is not None:
+        table.caption += f" · random guess: {points[0].guess:.3f}"
     return table
 
 
