@@ -34,6 +34,9 @@ PAGES = {
     "one cost": [replace(p, tokens=40.0) for p in story()],
     "no tokens": [replace(p, tokens=0.0, total_tokens=0.0) for p in story()],
     "one point": story()[:1],
+    "guess below all": [replace(p, guess=0.001) for p in story()],
+    "guess amid eight methods": [replace(p, guess=0.43) for p in story(gains=EIGHT)],
+    "guess of one half": [replace(p, guess=0.5) for p in story(ks=(1, 2, 4, 8, 16, 32, 64))],
     "long names": story("a task with a name " * 9, "a/model-with-a-very-long-name-" * 5),
 }
 
@@ -60,7 +63,10 @@ def texts(scene: dict[str, Any]) -> Iterator[tuple[str, float, float, float, flo
 
 @pytest.mark.parametrize(
     ("name", "narrow"),
-    [*((name, False) for name in PAGES), *((name, True) for name in ("usual", "eight methods", "long names"))],
+    [
+        *((name, False) for name in PAGES),
+        *((name, True) for name in ("usual", "eight methods", "guess amid eight methods", "long names")),
+    ],
 )
 def test_no_text_covers_another_or_leaves_the_page(name: str, narrow: bool) -> None:
     """Guards the direct labels: lines that end at one height had their names printed over each other, and long titles
@@ -105,6 +111,15 @@ def test_marks_stand_where_the_points_say(x: Any) -> None:
     assert sorted(rings) == sorted((getattr(p, cost), p.accuracy) for p in points if p.pareto)
     dashed = drawn(spec, "line", strokeDash=[4, 3])
     assert {r["line"] for r in dashed} == {"pass@k"}
+
+
+def test_random_guessing_is_a_line_of_its_task() -> None:
+    """A model at 0.5 on yes-or-no questions has learnt nothing: the chart says so, of the task that it is true of."""
+    points = [*story("choose"), *story("count")]
+    spec = accuracy_vs_tokens([replace(p, guess=0.5 if p.task == "choose" else None) for p in points])
+    assert drawn(spec, "rule", strokeDash=[1, 3]) == [{"y": 0.5}]
+    named = [[r["text"] for r in drawn({**spec, "concat": [panel]}, "text")] for panel in spec["concat"]]
+    assert ["random guess" in texts for texts in named] == [True, False]
 
 
 def test_the_staircase_is_one_of_generated_tokens() -> None:

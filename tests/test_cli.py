@@ -90,6 +90,21 @@ def test_report_tasks_and_export(ttc: Run, tmp_path: Path) -> None:
     assert out.count("[solution]") == 2
 
 
+def test_reference_solvers_of_tasks(ttc: Run, tmp_path: Path) -> None:
+    code, out, _ = ttc("tasks", "chain-arithmetic", "--solve", "--difficulty", "7-8")
+    assert (code, out) == (0, "chain-arithmetic: 200 of 200 solved (100.0 %)\n")
+    code, out, _ = ttc("tasks", "--solve", "--n", "2")
+    assert code == 0
+    assert out.count(": 2 of 2 solved (100.0 %)\n") == len(out.splitlines()) > 20
+    task = (
+        "{name: mine, source: {generator: chain-arithmetic}, grader: choice, answer_format: 'Say \"The answer is X.\"'}"
+    )
+    (tmp_path / "mine.yaml").write_text(task, encoding="utf-8")
+    code, out, _ = ttc("tasks", "mine.yaml", "--solve", "--n", "3")
+    assert code == 3
+    assert out.startswith("mine: 0 of 3 solved (0.0 %)")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -119,6 +134,7 @@ def test_report_tasks_and_export(ttc: Run, tmp_path: Path) -> None:
         ((*BASE, "--prompt", "ct"), "unknown prompt 'ct': did you mean cot"),
         ((*BASE, "--config", "gone.yaml"), "gone.yaml: cannot be read as a configuration"),
         ((*BASE, "--store", "."), "cannot be used as a sample store"),
+        (("tasks", "gsm8k", "--solve"), "gsm8k has no reference solver"),
         (("report", "nowhere"), "nowhere: no run.json in it"),
         (("export", "nowhere", "--to", "x.xls"), "x.xls: unknown kind '.xls'; expected .jsonl or .parquet"),
     ],

@@ -34,6 +34,7 @@ async def test_a_run_writes_everything_and_a_rerun_samples_nothing(tmp_path: Pat
     assert again.asked == []
     assert rows(second.folder) == first
     assert second.manifest["this_run"]["spent"]["completion"] == 0
+    assert {row["guess"] for row in first} == {"0.01"}  # one of a hundred residues
     assert float(first[1]["tokens"]) == 7  # what a method costs is the same from the store
 
 

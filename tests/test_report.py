@@ -275,6 +275,16 @@ def test_tables_hold_the_points_and_the_quality(tmp_path: Path) -> None:
     assert "a &amp; b" in page
 
 
+def test_tables_say_what_random_guessing_reaches(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(
+        path, [replace(p, guess=0.25 if p.task == "a" else None) for p in story("a") + story("b")], RUN, {}, []
+    )
+    captions = re.findall("<caption>(.*?)</caption>", path.read_text(encoding="utf-8"))
+    assert captions[0].endswith("100 problems · random guess 0.250")
+    assert captions[1].endswith("100 problems")
+
+
 def test_reading_says_what_was_gained_and_for_how_much() -> None:
     (sentence,) = reading(story())
     assert sentence == (

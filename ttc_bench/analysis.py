@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from pathlib import Path
 
+from ttc_bench.budgets import BudgetFigures, figures, sequential_or_parallel
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, CurvePoint, Problem, Request, Score, Task, Verifier
 from ttc_bench.curves import Graded, Pools, along_variants, bound, curve, variants_of
@@ -28,6 +29,8 @@ class Analysis:
     quality: dict[str, dict[str, float]]  # by "task, prompt"
     problems: list[ProblemView]
     notes: list[str]  # what a reader must know before believing the numbers
+    budgets: list[BudgetFigures] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)  # sentences that the curves allow
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 LETTER, LINE = 5.8, 13.0  # mean width of a letter and height of a line at font size 11
 MARGIN = 4.0  # kept free on either side of a text
+GUESS = "random guess"
 
 Align = Literal["left", "center", "right"]
 
@@ -51,11 +52,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Writing:
-    """The texts of a panel: names of lines and lone points, and numbers of draws. A leader (x, y to x2, y2) joins the
+    """The texts of a panel: names of lines and lone points, and smaller ones: numbers of draws, the level. A leader (x, y to x2, y2) joins the
     end of a line to its name; a key (x, y) is the place of its mark before the name. In data values, by "line"."""
 
     names: list[Text]
-    ks: list[Text]
+    small: list[Text]
     leaders: list[dict[str, Any]]
     keys: list[dict[str, Any]]
 
@@ -172,6 +173,12 @@ def ks(draws: Iterable[tuple[int, float, float]], page: Page) -> list[Text]:
     return texts
 
 
+def beside_level(height: float, frame: Frame) -> list[tuple[float, float, Align]]:
+    """Anchors for the name of a level line, best first: above it and below it, from the left edge to the right one."""
+    steps = range(int(frame.width - 16 * LETTER) // 20)
+    return [(4 + 20.0 * i, height + side, "left") for i in steps for side in (-8.0, 9.0)]
+
+
 def side_by_side(rows: Iterable[dict[str, Any]], frame: Frame) -> list[dict[str, Any]]:
     """Interval bars of points at the same cost, a few pixels apart, so that all can be read. Equal ones are one bar."""
     bars: list[dict[str, Any]] = []
@@ -189,14 +196,16 @@ def side_by_side(rows: Iterable[dict[str, Any]], frame: Frame) -> list[dict[str,
     return moved
 
 
-def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool) -> Writing:
-    """Names lines where they end, to the right of the plot area, lone points beside them, and k where there is room.
-    A row has `line, bound, pareto, k, x, y, low, high`; those of one line are sorted by k."""
+def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool, level: float | None = None) -> Writing:
+    """Names lines where they end, to the right of the plot area, lone points beside them, and k where there is room;
+    and the line of random guessing, at `level`. A row has `line, bound, pareto, k, x, y, low, high`; those of one line are sorted by k."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda r: not r["bound"]):  # of names at one height, that of the bound comes first
         lines.setdefault(row["line"], []).append(row)
     page = Page(frame)
     _ink(page, lines)
+    if level is not None:
+        page.ink_line((0, frame.py(level)), (frame.width, frame.py(level)))
     ends = {name: points[-1] for name, points in lines.items() if len(points) > 1}
     written = {name: name.replace(" (", "\n(") if narrow else name for name in ends}
     tall = LINE * max((t.count("\n") + 1 for t in written.values()), default=1)
@@ -208,6 +217,7 @@ def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool) -> Writing
     for name, (first, *_) in lines.items():
         if name not in ends:
             names.append(page.place(name, around(frame.px(first["x"]), frame.py(first["y"])))[0])
+    guess = [] if level is None else [page.place(GUESS, beside_level(frame.py(level), frame))[0]]
     leaders = [
         {
             "line": name,
@@ -222,7 +232,7 @@ def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool) -> Writing
         {"line": name, "x": frame.x(column), "y": frame.y(heights[name])} for name, r in ends.items() if not r["bound"]
     ]
     tops = [(r["k"], frame.px(r["x"]), frame.py(r["y"] if r["bound"] else r["high"])) for n in ends for r in lines[n]]
-    return Writing(names, ks(tops, page), leaders, keys)
+    return Writing(names, [*guess, *ks(tops, page)], leaders, keys)
 
 
 def _ink(page: Page, lines: dict[str, list[dict[str, Any]]]) -> None:

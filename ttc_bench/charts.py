@@ -142,6 +142,7 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
     import altair as alt
 
     layer, rows, words = figure.layer, _rows(figure, points), AXES[figure.x][1]
+    guess = points[0].guess  # of the task: the same for all of its points
     methods, bounds = [r for r in rows if not r["bound"]], [r for r in rows if r["bound"]]
     front = sorted((r for r in methods if r["pareto"]), key=lambda r: (r["x"], r["y"]))
     # the front is one of generated tokens: over another cost its points are ringed, but are no staircase
@@ -188,7 +189,8 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
         .mark_point(filled=True, size=64, stroke="white", strokeWidth=0.8)
         .encode(xs, ys, colour, shape, opacity=shown),
         layer(front).mark_point(size=150, stroke=INK, strokeWidth=1.1).encode(xs, ys),
-        *_writing(figure, write(rows, frame, figure.narrow), frame, xs, ys),
+        layer([] if guess is None else [{"y": guess}]).mark_rule(strokeDash=[1, 3], color=GREY).encode(ys),
+        *_writing(figure, write(rows, frame, figure.narrow, guess), frame, xs, ys),
         _quality(figure, points, frame),
     ]
     if pointer:
@@ -291,7 +293,7 @@ def _writing(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any) -
         .encode(xs, ys, x2="x2:Q", y2="y2:Q", color=colour),
         figure.layer(writing.keys).mark_point(filled=True, size=46, opacity=1).encode(xs, ys, colour, shape),
     ]
-    for texts, size, ink in ((writing.names, 11, INK), (writing.ks, 10, GREY)):
+    for texts, size, ink in ((writing.names, 11, INK), (writing.small, 10, GREY)):
         for align in ("left", "center", "right"):
             rows = [
                 {"x": frame.x(t.px), "y": frame.y(t.py - LINE / 2 * t.text.count("\n")), "text": t.text}

@@ -1,6 +1,7 @@
 """Flags, progress, tables and exit codes. No logic.
 
-Exit codes: 0 done; 2 something to mend, said in one line; 3 done, but some samples failed; 130 interrupted.
+Exit codes: 0 done; 2 something to mend, said in one line; 3 done, but some samples failed (of `tasks --solve`: some
+problems were not solved); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -124,20 +125,25 @@ def report(
 @app.command()
 def tasks(
     name: Annotated[str | None, typer.Argument(help="A task or a YAML file; without it, all tasks are listed")] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Problems to show")] = 3,
+    n: Annotated[int | None, typer.Option("--n", min=1, help="Problems to show (default 3) or to solve (all)")] = None,
     method: Annotated[str, typer.Option(help="The method whose prompt is shown")] = "cot",
     difficulty: Annotated[str | None, typer.Option(help="Range for generated tasks, such as 2-5")] = None,
     data: Annotated[Path | None, typer.Option(help="Local file or folder in place of a hub data set")] = None,
+    solve: Annotated[
+        bool, typer.Option("--solve", help="Grade the reference solver of a generated task, or all")
+    ] = False,
 ) -> None:
     """List tasks, or show the first problems of one exactly as a model will see them, with gold answers."""
-    from ttc_bench import terminal
+    from ttc_bench import reference, terminal
     from ttc_bench.config import from_fields
 
-    if name is None:
+    if name is None and not solve:
         terminal.list_tasks()
         return
-    asked = from_fields({"model": "none", "task": name, "method": method, "difficulty": difficulty, "limit": n})
-    terminal.show_problems(asked, data)
+    asked = {"model": "none", "task": name or reference.generated(), "method": method, "difficulty": difficulty}
+    if solve:
+        raise typer.Exit(0 if terminal.show_solved(from_fields({**asked, "limit": n})) else 3)
+    terminal.show_problems(from_fields({**asked, "limit": n or 3}), data)
 
 
 @app.command()

@@ -43,6 +43,7 @@ class Task:
     grader: Grader
     examples: tuple[Problem, ...] = ()  # worked, for few-shot prompts; never among `problems`
     description: str = ""
+    guess: float | None = None  # accuracy of random guessing; None where the possible answers cannot be counted
 
 
 @dataclass(frozen=True)

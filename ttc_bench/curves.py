@@ -188,6 +188,7 @@ def _point(
         dollars=tariff.of(_mean(totals) - _mean(tokens), _mean(tokens), pool.cached) if tariff else None,
         problems=len(pool.problems),
         samples=pool.depth,
+        guess=pool.task.guess,
         effort=effort,
         variant=pool.variant,
         bound=bound,

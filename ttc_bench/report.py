@@ -158,7 +158,8 @@ def _table(points: Sequence[CurvePoint]) -> str:
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     p = points[0]
-    caption = _text(f"{p.task} · {p.model} · {p.problems:,} problems")
+    guess = "" if p.guess is None else f" · random guess {p.guess:.3f}"
+    caption = _text(f"{p.task} · {p.model} · {p.problems:,} problems{guess}")
     body = "\n".join(rows)
     return (
         f'<div class="wide"><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>'

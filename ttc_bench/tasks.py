@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
+from ttc_bench.chance import guess
 from ttc_bench.core import Grader, Problem, Task
 from ttc_bench.data import read_hub, read_rows
 from ttc_bench.errors import TaskError, nearest
@@ -159,6 +160,7 @@ def _task(spec: Spec, path: Path, limit: int | None, data: Path | None, difficul
         count = source.count if limit is None else limit
         problems = generate(family, count, seed=source.seed, low=low, high=high)
         examples += generate(family, source.examples, seed=source.seed, low=low, high=high, split="train")
+        chance = guess(problems, grader, family)
     else:
         if difficulty is not None:
             raise TaskError(f"{spec.name}: --difficulty works for generated tasks only; leave it out")
@@ -173,9 +175,10 @@ def _task(spec: Spec, path: Path, limit: int | None, data: Path | None, difficul
             file = _data_file(spec, path, data)
             rows, where = read_rows(file), str(file)
         problems = _problems(spec, rows, where, grader)[:limit]
+        chance = guess(problems, grader)
     if not problems:
         raise TaskError(f"{spec.name}: no problems; its data set is empty or --limit is 0")
-    return Task(spec.name, problems, spec.answer_format, grader, examples, spec.description)
+    return Task(spec.name, problems, spec.answer_format, grader, examples, spec.description, chance)
 
 
 def _data_file(spec: Spec, path: Path, data: Path | None) -> Path:

@@ -20,6 +20,7 @@ from ttc_bench.core import CurvePoint, Sample
 from ttc_bench.experiment import Result, load_tasks
 from ttc_bench.forecast import Forecast
 from ttc_bench.prompts import PROMPTS
+from ttc_bench.reference import solve
 from ttc_bench.report import SHARES
 from ttc_bench.strategies import METHODS
 
@@ -146,6 +147,8 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
             style="dim" if p.bound else None,
         )
     table.caption = "tokens: generated per problem · * on the Pareto front · pass@k: perfect verifier"
+    if points[0].guess is not None:
+        table.caption += f" · random guess: {points[0].guess:.3f}"
     return table
 
 
@@ -205,3 +208,12 @@ def show_problems(config: Config, data: Path | None) -> None:
             if problem.solution:
                 print(f"[solution] {problem.solution}")
             print()
+
+
+def show_solved(config: Config) -> bool:
+    """A line for each task on how its reference solver did; whether every problem was solved."""
+    every = True
+    for solved in solve(config):
+        print(solved.line, flush=True)
+        every = every and not solved.missed
+    return every
