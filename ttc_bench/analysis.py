@@ -117,7 +117,11 @@ async def analyse(
         for pool in (p for p in pools if p.task is task and p.prompt in voted and not p.variant):
             points += bound(config.model, pool, rate)
     quality = {p.name: p.quality for p in pools}
-    return Analysis(mark_pareto(points), quality, views(pools), notes(config, pools, likely_reason))
+    points = mark_pareto(points)
+    said = notes(config, pools, likely_reason)
+    return Analysis(
+        points, quality, views(pools), said, figures(config.model, pools), sequential_or_parallel(points)
+    )
 
 
 def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:
