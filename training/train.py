@@ -4,7 +4,7 @@
     python training/train.py --size large --checkpoints DIR   # the same, and can go on after a stop: add --resume
 
 The number of training tokens is fixed, and the learning rate follows it, so the same seed gives the same weights on the
-same processor and torch release, whether or not the training was interrupted. data.py says what is learnt.
+same processor and torch release, whether or not the training was interrupted. training_data.py says what is learnt.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from data import BATCH_TOKENS, CONTEXT, DIRECT, FEW_SHOT, MIX, ROOT, SEED, batches, make_tokenizer
 from muon import Muon
+from training_data import BATCH_TOKENS, CONTEXT, DIRECT, FEW_SHOT, MIX, ROOT, SEED, batches, make_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SIZES = {  # hidden size, layers, heads, intermediate size
@@ -60,8 +60,8 @@ def rate(step: int, done: float) -> float:
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
-    """Weights in bf16: half the size, and exact again when they are loaded as float32."""
-    weights = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
+    """Weights in bf16: half the size, and exact again when they are loaded as float32. The head is the embedding."""
+    weights = {name: t.to(torch.bfloat16) for name, t in model.state_dict().items() if name != "lm_head.weight"}
     model.save_pretrained(out, state_dict=weights)
     tokenizer.save_pretrained(out)
 
