@@ -36,7 +36,9 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                if not self.state[p]:
+                    self.state[p]["velocity"] = torch.zeros_like(p)
+                velocity = self.state[p]["velocity"]
                 velocity.lerp_(p.grad, 1 - group["momentum"])
                 update = orthogonal(p.grad.lerp(velocity, group["momentum"]))
                 p.add_(update, alpha=-group["lr"] * max(1.0, p.shape[0] / p.shape[1]) ** 0.5)
