@@ -29,11 +29,17 @@ Model = Annotated[str | None, typer.Option(help="builtin, hf:HUB-ID, hf:FOLDER, 
 Tasks = Annotated[str | None, typer.Option(help="Task names or YAML files, comma-separated; see `ttc-bench tasks`")]
 Methods = Annotated[
     str | None,
-    typer.Option(help="Of direct, cot, cot-few-shot, self-consistency, best-of-n (default all but cot-few-shot)"),
+    typer.Option(
+        help="Of direct, cot, cot-few-shot, self-consistency, best-of-n, weighted-vote, cisc, filtered-vote "
+        "(default direct, cot, self-consistency, best-of-n)"
+    ),
 ]
 Verifiers = Annotated[
     str | None,
-    typer.Option(help="For best-of-n, of self-certainty, logprob, checker (default: the first that the model serves)"),
+    typer.Option(
+        help="For best-of-n and weighted votes, of self-certainty, logprob, tail-confidence, lowest-group-confidence, "
+        "checker (default: the first that the model serves)"
+    ),
 ]
 PromptName = Annotated[
     str | None, typer.Option(help="Prompt that voting methods sample with: direct, cot, cot-few-shot (default cot)")
