@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -53,3 +55,42 @@ def pick_best(drawn: Sequence[Candidate]) -> dict[int, Fraction]:
             scores = [s for i in group if (s := drawn[i].score) is not None]
             return even([i for i in group if not scores or drawn[i].score == max(scores)])
     raise AssertionError("an empty draw")
+
+
+def pick_by_weight(weigh: Callable[[list[float], int], list[float]]) -> Pick:
+    """A vote whose weights come from the scores of those who vote and the size of the draw."""
+
+    def pick(drawn: Sequence[Candidate]) -> dict[int, Fraction]:
+        answered = [i for i, c in enumerate(drawn) if c.answer is not None]
+        if not answered:
+            return even(range(len(drawn)))
+        scored = [i for i in answered if drawn[i].score is not None]
+        voters = scored or answered
+        weights = weigh([s for i in scored if (s := drawn[i].score) is not None], len(drawn)) if scored else []
+        if not any(weights):
+            weights = [1.0] * len(voters)
+        totals: dict[str | None, float] = {}
+        for i, w in zip(voters, weights, strict=True):
+            totals[drawn[i].answer] = totals.get(drawn[i].answer, 0) + w
+        winners = [a for a, t in totals.items() if math.isclose(t, max(totals.values()))]
+        chances = {}
+        for answer in winners:
+            mine = [i for i, w in zip(voters, weights, strict=True) if w > 0 and drawn[i].answer == answer]
+            chances |= {i: Fraction(1, len(winners) * len(mine)) for i in mine}
+        return chances
+
+    return pick
+
+
+def weigh_by_score(scores: list[float], k: int) -> list[float]:
+    return [math.exp(s) for s in scores] if min(scores) < 0 else scores
+
+
+def weigh_by_softmax(scores: list[float], k: int) -> list[float]:
+    spread = statistics.pstdev(scores)
+    return [math.exp(s / spread) if spread else 1.0 for s in scores]
+
+
+def weigh_the_better_half(scores: list[float], k: int) -> list[float]:
+    last = sorted(scores, reverse=True)[: math.ceil(k / 2)][-1]
+    return [float(s >= last) for s in scores]

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "ttc_bench"
 LAYERS: list[set[str]] = [
     {"errors"},
     {"core"},
-    {"prompts", "math_worker", "chart_layout"},
+    {"prompts", "math_worker", "chart_layout", "votes"},
     {"math_equal", "generators", "strategies", "stats", "store"},
     {"extraction", "charts", "data", "prices"},
     {"grading", "config"},

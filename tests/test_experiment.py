@@ -229,6 +229,36 @@ async def test_the_checker_verifier_reaches_the_bound(tmp_path: Path) -> None:
     assert found["self-consistency", 4] == 0
 
 
+async def test_several_verifiers_have_a_curve_each_over_the_same_samples(tmp_path: Path) -> None:
+    def script(request: Request, index: int) -> Completion:
+        signals = {"tail_confidence": 2.0 + (index == 3), "lowest_group_confidence": 2.0 + (index == 0)}
+        text = arithmetic_answer(request) if index == 3 else f"The answer is {2000 + index}."
+        return Completion(text, "stop", Usage(prompt=10, completion=5), signals=signals)
+
+    backend = model(script)
+    backend.signals = frozenset({"tail_confidence", "lowest_group_confidence"})
+    names = ("tail-confidence", "lowest-group-confidence")
+    methods = ("best-of-n", "weighted-vote", "cisc", "filtered-vote")
+    result = await run(config(tmp_path, method=methods, verifier=names), backend)
+    assert len(backend.asked) == 6 * 4
+    found = {p.method: p.accuracy for p in result.analysis.points if p.k == 4}
+    assert set(found) == {"pass@k", *(f"{m} ({v})" for m in methods for v in names)}
+    for method in methods[:3]:  # a filter leaves two of four, and no majority
+        assert (found[f"{method} (tail-confidence)"], found[f"{method} (lowest-group-confidence)"]) == (1, 0)
+
+
+async def test_the_error_of_random_subsets_reaches_the_curve(tmp_path: Path) -> None:
+    """16 samples have 12,870 eighths, of which 2,000 are drawn; every other point is exact."""
+    asked = config(tmp_path, samples=16, limit=4, method=("self-consistency", "weighted-vote"))
+    result = await run(asked, model())
+    noisy = {(p.method, p.k): p for p in result.analysis.points if p.mc_error}
+    ((_, k),) = noisy
+    assert k == 8
+    (point,) = noisy.values()
+    assert 0 < point.mc_error <= 0.5 / 1999**0.5 / 4**0.5
+    assert [float(r["mc_error"]) for r in rows(result.folder) if r["k"] == "8"].count(point.mc_error) == 1
+
+
 async def test_the_manifest_says_what_ran(tmp_path: Path) -> None:
     result = await run(config(tmp_path), model())
     manifest = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))

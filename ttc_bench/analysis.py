@@ -119,9 +119,7 @@ async def analyse(
     quality = {p.name: p.quality for p in pools}
     points = mark_pareto(points)
     said = notes(config, pools, likely_reason)
-    return Analysis(
-        points, quality, views(pools), said, figures(config.model, pools), sequential_or_parallel(points)
-    )
+    return Analysis(points, quality, views(pools), said, figures(config.model, pools), sequential_or_parallel(points))
 
 
 def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:

@@ -31,12 +31,16 @@ Tasks = Annotated[str | None, typer.Option(help="Task names or YAML files, comma
 Methods = Annotated[
     str | None,
     typer.Option(
-        help="Of direct, cot, cot-few-shot, self-consistency, best-of-n, refine (default all but cot-few-shot, refine)"
+        help="Of direct, cot, cot-few-shot, self-consistency, best-of-n, weighted-vote, cisc, filtered-vote, refine "
+        "(default direct, cot, self-consistency, best-of-n)"
     ),
 ]
 Verifiers = Annotated[
     str | None,
-    typer.Option(help="For best-of-n, of self-certainty, logprob, checker (default: the first that the model serves)"),
+    typer.Option(
+        help="For best-of-n and weighted votes, of self-certainty, logprob, tail-confidence, lowest-group-confidence, "
+        "checker (default: the first that the model serves)"
+    ),
 ]
 PromptName = Annotated[
     str | None, typer.Option(help="Prompt that voting methods sample with: direct, cot, cot-few-shot (default cot)")

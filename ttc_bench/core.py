@@ -174,6 +174,7 @@ class Outcome:
 
     weights: Sequence[float]
     tokens: float
+    draws: int | None = None  # random subsets that the weights are the mean over; None: exact
 
 
 @dataclass(frozen=True)

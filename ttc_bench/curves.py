@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import sqrt
 
 from ttc_bench.core import Candidate, Completion, CurvePoint, Problem, Score, Task
 from ttc_bench.prices import Price
-from ttc_bench.stats import mean_interval, pass_at_k
+from ttc_bench.stats import draws_variance, mean_interval, pass_at_k
 from ttc_bench.strategies import Method
 
 
@@ -83,18 +84,24 @@ def draws(most: int) -> list[int]:
 def curve(
     model: str, method: Method, verifier: str | None, pool: Pools, tariff: Price | None = None
 ) -> list[CurvePoint]:
-    """One point per k, computed from the one pool: accuracy is the mean over problems of weights @ correct."""
+    """One point per k, computed from the one pool: accuracy is the mean over problems of weights @ correct. Where a
+    strategy draws subsets at random, `mc_error` is the standard error which that adds: sqrt(sum of variances) / Q."""
     points = []
     for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
-        values, tokens, totals = [], [], []
+        values, tokens, totals, noise = [], [], [], 0.0
         for g in pool.problems:
             candidates = _candidates(g, verifier)
             outcome = method.strategy.outcome(candidates, k)
-            values.append(sum(w for w, right in zip(outcome.weights, g.correct, strict=True) if right))
+            value = sum(w for w, right in zip(outcome.weights, g.correct, strict=True) if right)
+            if outcome.draws:  # an estimate: cut to what it cannot exceed, with the variance of its mean over draws
+                value = min(value, pass_at_k(len(g.correct), sum(g.correct), k))
+                noise += draws_variance(value, outcome.draws)
+            values.append(value)
             tokens.append(outcome.tokens)
             totals.append(outcome.tokens + prompt_tokens(g, k, verifier))
         label = f"{method.name} ({verifier})" if verifier else method.name
-        points.append(_point(model, label, k, pool, values, tokens, totals, tariff))
+        point = _point(model, label, k, pool, values, tokens, totals, tariff)
+        points.append(replace(point, mc_error=sqrt(noise) / len(values)))
     return points
 
 

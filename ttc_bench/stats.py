@@ -20,6 +20,13 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return 1 - comb(n - c, k) / comb(n, k)
 
 
+def draws_variance(value: float, draws: int) -> float:
+    """At most the variance of a chance `value` (0..1) that is the mean over so many random draws, each of which gives
+    between 0 and 1: value (1 - value) / (draws - 1). It is that where no draw splits between right and wrong answers."""
+    value = min(max(value, 0.0), 1.0)
+    return value * (1 - value) / max(draws - 1, 1)
+
+
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """(mean, low, high) of one value in 0..1 per problem: 95 %, t with Q - 1 degrees of freedom on sd/sqrt(Q), cut to
     0..1. Where all values are 0 or all are 1 the spread tells nothing and the exact binomial bound takes its place

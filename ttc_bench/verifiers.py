@@ -73,6 +73,8 @@ def _reward(name: str, setting: Setting) -> Scorer:
 VERIFIERS: dict[str, Callable[[str, Task, frozenset[str]], Verifier | str]] = {
     "logprob": _signal("logprob"),  # mean token log-probability
     "self-certainty": _signal("self_certainty"),  # Kang et al. 2025, arXiv:2502.18581
+    "tail-confidence": _signal("tail_confidence"),  # of the last tokens: Fu et al. 2025, arXiv:2508.15260
+    "lowest-group-confidence": _signal("lowest_group_confidence"),  # of the least confident stretch: the same
     "checker": _checker,
 }
 DEFAULTS = ("self-certainty", "logprob")  # "auto": the first of these that the backend records
