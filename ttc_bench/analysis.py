@@ -58,13 +58,16 @@ def tariff(config: Config, model: str) -> Price | None:
 async def analyse(
     config: Config,
     tasks: Sequence[Task],
+    name: str,
     model: str,
     store: Store,
     verifiers: dict[str, list[Verifier]],
     likely_reason: str = SAME_TEXT,
+    parameters: int | None = None,
 ) -> Analysis:
-    """Grades what the store holds for a run and computes every curve. `model` is the identity in the requests;
-    `likely_reason` says why samples might all be the same text."""
+    """Grades what the store holds of one model of a run and computes every curve. `name` is one of config.model,
+    `model` the identity in the requests; `likely_reason` says why samples might all be the same text; the
+    model's `parameters` give the curve its FLOPs."""
     rate = tariff(config, model)
     groups: dict[tuple[str, str, str | None], list[Planned]] = {}
     for one in plan(config, tasks, model):
@@ -76,21 +79,37 @@ async def analyse(
             await _grade(task, one.problem, store.pool(one.request, config.samples), verifiers[task.name])
             for one in together
         ]
-        pools.append(Pools(task, prompt, effort, config.samples, tuple(graded)))
+        pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), name if len(config.model) > 1 else ""))
     points: list[CurvePoint] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
             of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method)]
             for verifier in [v.name for v in verifiers[task.name]] if method.verified else [None]:
-                curves = [curve(config.model, method, verifier, pool, rate) for pool in of_method]
+                curves = [curve(name, method, verifier, pool, rate, parameters) for pool in of_method]
                 points += [p for c in curves for p in c]
                 if not method.votes and len(config.efforts) > 1:
                     points += [replace(p, method=f"{method.name} by effort") for c in curves for p in c]
         voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
         for pool in (p for p in pools if p.task is task and p.prompt in voted):
-            points += bound(config.model, pool, rate)
+            points += bound(name, pool, rate, parameters)
     quality = {p.name: p.quality for p in pools}
     return Analysis(mark_pareto(points), quality, views(pools), notes(config, pools, likely_reason))
+
+
+def merged(parts: Sequence[Analysis]) -> Analysis:
+    """The analyses of several models as one: task by task, and each problem once with the samples of all models."""
+    points = [p for part in parts for p in part.points]
+    order = list(dict.fromkeys(p.task for p in points))
+    problems: dict[tuple[str, str], ProblemView] = {}
+    for view in (view for part in parts for view in part.problems):
+        there = problems.get((view.task, view.id))
+        problems[view.task, view.id] = replace(there, samples=there.samples + view.samples) if there else view
+    return Analysis(
+        sorted(points, key=lambda p: order.index(p.task)),
+        {name: shares for part in parts for name, shares in part.quality.items()},
+        list(problems.values()),
+        [note for part in parts for note in part.notes],
+    )
 
 
 def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:
@@ -142,7 +161,7 @@ def _view(pool: Pools, g: Graded, i: int) -> SampleView:
     c = g.completions[i]
     scores = {name: s[i].value for name, s in g.scores.items()}
     return SampleView(
-        prompt=f"{pool.prompt}, effort {pool.effort}" if pool.effort else pool.prompt,
+        prompt=pool.label,
         index=g.indices[i],
         text=c.text,
         reasoning=c.reasoning,

@@ -25,7 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[str | None, typer.Option(help="builtin, hf:HUB-ID, hf:FOLDER, hf:FILE.gguf, openai:NAME")]
+Model = Annotated[
+    str | None, typer.Option(help="builtin, hf:HUB-ID, hf:FOLDER, hf:FILE.gguf, openai:NAME; several are compared")
+]
 Tasks = Annotated[str | None, typer.Option(help="Task names or YAML files, comma-separated; see `ttc-bench tasks`")]
 Methods = Annotated[
     str | None,

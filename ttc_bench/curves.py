@@ -39,10 +39,17 @@ class Pools:
     effort: str | None
     asked: int
     problems: tuple[Graded, ...]
+    model: str = ""  # where a run compares several
 
     @property
     def name(self) -> str:
-        return ", ".join([self.task.name, self.prompt, *([f"effort {self.effort}"] if self.effort else [])])
+        return ", ".join([self.task.name, self.label])
+
+    @property
+    def label(self) -> str:
+        """What tells it from the other pools of its task: prompt, effort, and model where there are several."""
+        effort = f"effort {self.effort}" if self.effort else ""
+        return ", ".join(part for part in (self.model, self.prompt, effort) if part)
 
     @property
     def depth(self) -> int:
@@ -78,7 +85,12 @@ def draws(most: int) -> list[int]:
 
 
 def curve(
-    model: str, method: Method, verifier: str | None, pool: Pools, tariff: Price | None = None
+    model: str,
+    method: Method,
+    verifier: str | None,
+    pool: Pools,
+    tariff: Price | None = None,
+    parameters: int | None = None,
 ) -> list[CurvePoint]:
     """One point per k, computed from the one pool: accuracy is the mean over problems of weights @ correct."""
     points = []
@@ -91,18 +103,20 @@ def curve(
             tokens.append(outcome.tokens)
             totals.append(outcome.tokens + prompt_tokens(g, k, verifier))
         label = f"{method.name} ({verifier})" if verifier else method.name
-        points.append(_point(model, label, k, pool, values, tokens, totals, tariff))
+        spent = flops(pool, k, verifier, totals, parameters)
+        points.append(_point(model, label, k, pool, values, tokens, totals, tariff, spent, parameters))
     return points
 
 
-def bound(model: str, pool: Pools, tariff: Price | None = None) -> list[CurvePoint]:
+def bound(model: str, pool: Pools, tariff: Price | None = None, parameters: int | None = None) -> list[CurvePoint]:
     """pass@k: what a perfect verifier would reach with the same samples."""
     points = []
     for k in draws(pool.depth):
         values = [pass_at_k(len(g.correct), sum(g.correct), k) for g in pool.problems]
         tokens = [k * sum(c.usage.completion for c in g.completions) / len(g.completions) for g in pool.problems]
         totals = [t + prompt_tokens(g, k, None) for t, g in zip(tokens, pool.problems, strict=True)]
-        points.append(_point(model, "pass@k", k, pool, values, tokens, totals, tariff, bound=True))
+        spent = flops(pool, k, None, totals, parameters)
+        points.append(_point(model, "pass@k", k, pool, values, tokens, totals, tariff, spent, parameters, bound=True))
     return points
 
 
@@ -116,6 +130,20 @@ def prompt_tokens(g: Graded, k: int, verifier: str | None) -> float:
         asked = k * sum(u.prompt for u in usages) / len(usages)
     read = sum(s.usage.prompt for s in g.scores[verifier]) / len(usages) if verifier else 0.0
     return asked + k * read
+
+
+def flops(pool: Pools, k: int, verifier: str | None, totals: Sequence[float], parameters: int | None) -> float | None:
+    """Mean inference FLOPs per problem: 2 x parameters x tokens read and generated (Kaplan et al. 2020,
+    arXiv:2001.08361, without attention over the context). `totals`: these tokens, one value per problem. The tokens of
+    a verifier with weights of its own count with its own parameters. None where the model's are not known."""
+    if parameters is None:
+        return None
+    other = 0.0  # what the verifier's weights add to, or take from, counting its tokens as the model's
+    for g in pool.problems if verifier else ():
+        scores = [s for s in g.scores[verifier or ""] if s.parameters is not None]
+        extra = sum(((s.parameters or 0) - parameters) * (s.usage.prompt + s.usage.completion) for s in scores)
+        other += k * extra / len(g.completions)
+    return 2 * (parameters * _mean(totals) + other / len(pool.problems))
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -139,6 +167,8 @@ def _point(
     tokens: Sequence[float],
     totals: Sequence[float],
     tariff: Price | None,
+    spent: float | None,
+    parameters: int | None,
     bound: bool = False,
 ) -> CurvePoint:
     accuracy, low, high = mean_interval(values)
@@ -156,6 +186,8 @@ def _point(
         tokens=_mean(tokens),
         total_tokens=_mean(totals),
         dollars=tariff.of(_mean(totals) - _mean(tokens), _mean(tokens), pool.cached) if tariff else None,
+        flops=spent,
+        parameters=parameters,
         problems=len(pool.problems),
         samples=pool.depth,
         effort=effort,
@@ -164,4 +196,5 @@ def _point(
         unextracted=q["unextracted"],
         duplicated=q["duplicated"],
         failed=q["failed"],
+        values=tuple(values),
     )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import charts, manifest, tasks, verifiers
-from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, plan, tariff
+from ttc_bench import chart_models, charts, manifest, tasks, verifiers
+from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, merged, plan, tariff
 from ttc_bench.config import Config, from_fields
-from ttc_bench.core import Backend, CurvePoint, Job, Request, Sample, Task
-from ttc_bench.errors import BackendError, PromptTooLong, TaskError, TtcError, nearest
+from ttc_bench.core import Backend, CurvePoint, Job, Request, Sample, Task, Verifier
+from ttc_bench.errors import BackendError, PromptTooLong, TaskError, TtcError
 from ttc_bench.forecast import Forecast, forecast
-from ttc_bench.pool import Filled, fill
+from ttc_bench.pool import Filled, fill, left
 from ttc_bench.report import write_report
+from ttc_bench.resolve import Stored, make_backends
 from ttc_bench.store import Store
-
-BUILTIN = Path(__file__).parent / "models"
-DEFAULT_BUILTIN = "medium"
 
 
 @dataclass(frozen=True)
@@ -42,68 +40,82 @@ class Watch:
 
 
 SILENT = Watch()
-DRAWN = ("curve.csv", "report.html", "accuracy_vs_tokens.png", "accuracy_vs_tokens.svg")
+PICTURES = ("accuracy_vs_tokens", "accuracy_vs_flops", "accuracy_vs_parameters")  # the last two of several models
+DRAWN = ("curve.csv", "report.html", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 
 
-async def run(config: Config, backend: Backend | None = None, watch: Watch = SILENT) -> Result:
+async def run(config: Config, backend: Backend | Mapping[str, Backend] | None = None, watch: Watch = SILENT) -> Result:
     """Samples what is missing, analyses everything, writes results/NAME. A second identical run samples nothing.
 
-    `backend`: one of your own in place of `config.model`. Raises TtcError for anything the user has to mend; samples
-    that had arrived by then are kept. The curve depends on the samples alone, not on how many runs made them."""
-    backend = backend or make_backend(config)
+    `backend`: one of your own in place of `config.model`, or one for each of its names. Raises TtcError for anything
+    the user has to mend; samples that had arrived by then are kept. Where one of several models fails for good that is
+    a note, and the others go on. The curve depends on the samples alone, not on how many runs made them."""
+    backends = make_backends(config, backend)
     try:
         chosen = load_tasks(config)
-        able = verifiers.make(config.verifiers, chosen, backend)
-        manifest.claim(config.folder, config, backend)
-        wanted = [(one.request, config.samples) for one in plan(config, chosen, backend.model)]
+        able = _verifiers(config, chosen, backends)
+        before = manifest.claim(config.folder, config, backends.values())
+        wanted = {
+            name: [(planned.request, config.samples) for planned in plan(config, chosen, one.model)]
+            for name, one in backends.items()
+        }
         store = Store(config.store_path)
         try:
-            missing = sum(len(indices) for _, indices in store.missing(wanted))
-            watch.on_plan(config.samples * len({r.address for r, _ in wanted}), missing)
-            described = manifest.describe(config, chosen, backend)
+            described = manifest.describe(config, chosen, backends.values(), before)
             manifest.write(config.folder, described)
-            filled = await _fill(config, chosen, store, backend, wanted, watch)
-            reason = getattr(backend, "likely_reason", lambda: SAME_TEXT)()
-            analysis = await analyse(config, chosen, backend.model, store, able, reason)
+            filled = await _fill_all(config, chosen, store, backends, wanted, watch)
+            parts = []
+            for entry, (name, one) in zip(described["models"], backends.items(), strict=True):
+                reason = getattr(one, "likely_reason", lambda: SAME_TEXT)()
+                if name in filled:  # the engine that sampled, and what the server really does, are known only now
+                    entry |= manifest.model(one)
+                size = entry.get("parameters")
+                part = await analyse(config, chosen, name, one.model, store, able[name], reason, size)
+                if name in filled:
+                    said = [*getattr(one, "notes", ()), *_ended(config, one, filled[name])]
+                    part.notes.extend(f"{name}: {note}" if len(backends) > 1 else note for note in said)
+                parts.append(part)
         finally:
             store.close()
-        if missing:  # the engine that sampled, and what the server really does, are known only now
-            described["model"] |= {**backend.identity(), "signals": sorted(backend.signals)}
-            analysis.notes.extend(getattr(backend, "notes", ()))
-            budget = getattr(backend, "budget", None)
-            if budget is not None and budget.used_up:
-                analysis.notes.append(
-                    f"stopped before --max-cost ${config.max_cost:g} (${budget.spent:.4f} spent by this run); "
-                    "the same command goes on"
-                )
     finally:
-        await backend.close()
-    described = manifest.finish(described, filled, analysis.quality, analysis.notes)
+        for one in backends.values():
+            await one.close()
+    analysis, total = merged(parts), sum(filled.values(), Filled())
+    described = manifest.finish(described, total, analysis.quality, analysis.notes)
     write(config.folder, analysis, described)
-    return Result(config.folder, analysis, filled, described)
+    return Result(config.folder, analysis, total, described)
 
 
-async def dry_run(config: Config, pilot: int = 0, backend: Backend | None = None, watch: Watch = SILENT) -> Forecast:
-    """What the run will still take. `pilot`: sample the first so many problems of each task once, for a forecast from
-    real lengths; these samples are kept and count towards the run. Raises TtcError."""
-    backend = backend or make_backend(config)
+async def dry_run(
+    config: Config, pilot: int = 0, backend: Backend | Mapping[str, Backend] | None = None, watch: Watch = SILENT
+) -> dict[str, Forecast]:
+    """What the run will still take, by model. `pilot`: sample the first so many problems of each task once, for a
+    forecast from real lengths; these samples are kept and count towards the run. Raises TtcError."""
+    backends = make_backends(config, backend)
     try:
         chosen = load_tasks(config)
-        verifiers.make(config.verifiers, chosen, backend)
-        planned = plan(config, chosen, backend.model)
-        groups: dict[tuple[str, str, str | None], list[Request]] = {}
-        for one in planned:
-            groups.setdefault((one.task.name, one.prompt, one.effort), []).append(one.request)
+        _verifiers(config, chosen, backends)
+        groups: dict[str, dict[tuple[str, str, str | None], list[Request]]] = {}
+        for name, one in backends.items():
+            for planned in plan(config, chosen, one.model):
+                kind = (planned.task.name, planned.prompt, planned.effort)
+                groups.setdefault(name, {}).setdefault(kind, []).append(planned.request)
+        first = {
+            name: [(request, 1) for requests in kinds.values() for request in requests[:pilot]]
+            for name, kinds in groups.items()
+        }
         store = Store(config.store_path)
         try:
-            first = [(request, 1) for requests in groups.values() for request in requests[:pilot]]
-            watch.on_plan(len(first), sum(len(i) for _, i in store.missing(first)))
-            await _fill(config, chosen, store, backend, first, watch)
-            return forecast(backend, store, list(groups.values()), config.samples, tariff(config, backend.model))
+            await _fill_all(config, chosen, store, backends, first, watch)
+            return {
+                name: forecast(one, store, list(groups[name].values()), config.samples, tariff(config, one.model))
+                for name, one in backends.items()
+            }
         finally:
             store.close()
     finally:
-        await backend.close()
+        for one in backends.values():
+            await one.close()
 
 
 async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
@@ -122,16 +134,21 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     config = dataclasses.replace(
         config, out=str(folder.parent), name=folder.name, store=config.store or _store_of(folder)
     )
-    backend = _Stored(there["model"]["id"], frozenset(there["model"]["signals"]))
+    entries = dict(zip(config.model, there["models"], strict=True))
+    backends = {name: Stored(entry["id"], frozenset(entry["signals"])) for name, entry in entries.items()}
     chosen = load_tasks(config)
-    able = verifiers.make(config.verifiers, chosen, backend)
+    able = _verifiers(config, chosen, backends)
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
     store = Store(config.store_path)
     try:
-        analysis = await analyse(config, chosen, backend.model, store, able)
+        parts = [
+            await analyse(config, chosen, name, entry["id"], store, able[name], parameters=entry.get("parameters"))
+            for name, entry in entries.items()
+        ]
     finally:
         store.close()
+    analysis = merged(parts)
     described = {**there, "quality": analysis.quality, "notes": analysis.notes, "analysed": manifest.now()}
     return Result(folder, analysis, Filled(), described)
 
@@ -156,84 +173,68 @@ def load_tasks(config: Config) -> list[Task]:
     return chosen
 
 
-def make_backend(config: Config) -> Backend:
-    """The backend that `config.model` names by its prefix. Raises TtcError for an unknown one."""
-    kind, _, name = config.model.partition(":")
-    if config.max_cost is not None and kind != "openai":
-        raise TtcError("--max-cost is for models that cost money; leave it out for a model on this machine")
-    if kind not in BACKENDS:
-        known = [f"{k}:" if k != "builtin" else k for k in BACKENDS]
-        raise TtcError(nearest(f"{kind}:", known, "model prefix") + "; for example builtin, or hf:HUB-ID-OR-PATH")
-    return BACKENDS[kind](name, config)
+def _verifiers(
+    config: Config, chosen: Sequence[Task], backends: Mapping[str, Backend]
+) -> dict[str, dict[str, list[Verifier]]]:
+    """The verifiers of each model and task. One that serves some of the models is used there; one that serves none
+    raises TaskError."""
+    able: dict[str, dict[str, list[Verifier]]] = {name: {task.name: [] for task in chosen} for name in backends}
+    for verifier in config.verifiers:
+        refused = []
+        for name, one in backends.items():
+            try:
+                made = verifiers.make((verifier,), chosen, one)
+            except TaskError as error:
+                refused.append(error)
+            else:
+                for task, few in made.items():
+                    able[name][task] += few
+        if len(refused) == len(backends):
+            raise refused[0]
+    return able
 
 
-def _hf(name: str, config: Config) -> Backend:
-    from ttc_bench.backends.hf import HFBackend
-
-    if not name:
-        raise TtcError("model hf: names no model; give hf:HUB-ID, hf:FOLDER or hf:FILE.gguf")
-    return HFBackend(name, device=config.device, dtype=config.dtype, max_rows=config.rows)
-
-
-def _builtin(size: str, config: Config) -> Backend:
-    sizes = sorted(path.name for path in BUILTIN.iterdir() if (path / "config.json").exists())
-    size = size or DEFAULT_BUILTIN
-    if size not in sizes:
-        raise TtcError(nearest(size, sizes, "built-in model"))
-    return _hf(str(BUILTIN / size), config)
-
-
-def _openai(name: str, config: Config) -> Backend:
-    from ttc_bench.backends.budget import Budget
-    from ttc_bench.backends.openai_api import OpenAIBackend
-
-    if not name:
-        raise TtcError("model openai: names no model; give openai:NAME, with --base-url for a server of your own")
-    backend = OpenAIBackend(
-        name,
-        base_url=config.base_url,
-        concurrency=config.concurrency,
-        requests_per_minute=config.requests_per_minute,
-        tokens_per_minute=config.tokens_per_minute,
-    )
-    if config.max_cost is not None:
-        known = tariff(config, backend.model)
-        if known is None:
-            raise TtcError(
-                f"--max-cost needs the price of {backend.model}, and none is known; give it with --prices FILE"
-            )
-        backend.budget = Budget(config.max_cost, known)
-    return backend
-
-
-# To add a backend: a file in backends/ and a line here.
-BACKENDS: dict[str, Callable[[str, Config], Backend]] = {"builtin": _builtin, "hf": _hf, "openai": _openai}
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """In place of a backend where only stored samples are looked at."""
-
-    model: str
-    signals: frozenset[str]
-
-    def identity(self) -> dict[str, Any]:
-        return {}
-
-    def sample(self, jobs: Sequence[Job]) -> Any:
-        raise AssertionError("a report never samples")
-
-    def calls(self, jobs: Sequence[Job]) -> int:
-        return 0
-
-    async def close(self) -> None:
-        return None
+async def _fill_all(
+    config: Config,
+    chosen: Sequence[Task],
+    store: Store,
+    backends: Mapping[str, Backend],
+    wanted: Mapping[str, list[tuple[Request, int]]],
+    watch: Watch,
+) -> dict[str, Filled]:
+    """Fills the pools of one model after the other, so that each has the machine's memory to itself. Returns what came
+    of those that had samples to make. A model that fails for good leaves holes; where every model does, it raises."""
+    every = [pair for pairs in wanted.values() for pair in pairs]
+    jobs = {
+        name: [Job(request, lacking) for request, lacking in store.missing(pairs)] for name, pairs in wanted.items()
+    }
+    missing = sum(len(job.indices) for few in jobs.values() for job in few)
+    watch.on_plan(sum(n for _, n in dict.fromkeys(every)), missing)
+    filled: dict[str, Filled] = {}
+    dollars, errors = 0.0, []
+    for name, one in backends.items():
+        if not jobs[name]:
+            continue
+        budget = getattr(one, "budget", None)
+        if budget is not None:
+            budget.spent = dollars  # --max-cost is for the run
+        try:
+            filled[name] = await _fill(config, chosen, store, name, one, wanted[name], watch)
+        except TtcError as error:
+            errors.append(error)
+            if len(errors) == len(backends):
+                raise errors[0] from None
+            filled[name] = left(store, jobs[name], BackendError(str(error).removeprefix(f"{name}: "), fatal=True))
+        dollars = budget.spent if budget is not None else dollars
+        await one.close()
+    return filled
 
 
 async def _fill(
     config: Config,
     chosen: Sequence[Task],
     store: Store,
+    name: str,
     backend: Backend,
     wanted: list[tuple[Request, int]],
     watch: Watch,
@@ -249,7 +250,19 @@ async def _fill(
                 ) from None
         raise
     except BackendError as error:
-        raise TtcError(f"{config.model}: {error}") from error
+        raise TtcError(f"{name}: {error}") from error
+
+
+def _ended(config: Config, backend: Backend, filled: Filled) -> list[str]:
+    """Why a model has not made all its samples, where that was not chance."""
+    said = [f"{hole.error}; the same command asks it again" for hole in filled.holes if hole.error and hole.error.fatal]
+    budget = getattr(backend, "budget", None)
+    if budget is not None and budget.used_up:
+        said.append(
+            f"stopped before --max-cost ${config.max_cost:g} (${budget.spent:.4f} spent by this run); "
+            "the same command goes on"
+        )
+    return list(dict.fromkeys(said))
 
 
 def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
@@ -261,8 +274,15 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
     if not analysis.points:
         return
     with (folder / "curve.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, [f.name for f in dataclasses.fields(CurvePoint)], lineterminator="\n")
+        names = [f.name for f in dataclasses.fields(CurvePoint) if f.name != "values"]
+        rows = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
         rows.writeheader()
-        rows.writerows(dataclasses.asdict(point) for point in analysis.points)
+        rows.writerows(vars(point) for point in analysis.points)
+    draw(folder, analysis, described)
+
+
+def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
+    """The pictures and report.html."""
     charts.save(analysis.points, folder)
+    chart_models.save(analysis.points, folder)
     write_report(folder / "report.html", analysis.points, described, analysis.quality, analysis.problems)
