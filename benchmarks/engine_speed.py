@@ -166,7 +166,7 @@ def main() -> None:
     args = parser.parse_args()
     model = args.model.removeprefix("hf:")
     if args.model == "builtin":
-        from ttc_bench.experiment import BUILTIN
+        from ttc_bench.resolve import BUILTIN
 
         model = str(BUILTIN / "medium")
     work = Work(

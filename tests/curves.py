@@ -18,6 +18,7 @@ def story(
     ks: Sequence[int] = (1, 2, 4, 8, 16),
     gains: dict[str, float] = GAINS,
     prompts: Sequence[str] = ("cot",),
+    parameters: int | None = 494_000_000,
 ) -> list[CurvePoint]:
     """direct at the bottom left, cot above it, voting and best-of-n climbing to the right, pass@k above them all."""
 
@@ -35,6 +36,8 @@ def story(
             tokens=spent,
             total_tokens=spent + 96,
             dollars=(spent * 2 + 96 * 0.5) / 1e6,
+            flops=2 * parameters * (spent + 96) if parameters else None,
+            parameters=parameters,
             problems=100,
             samples=1 if prompt == "direct" else max(ks),
             bound=method == "pass@k",

@@ -36,7 +36,7 @@ def model(script: object = signalled, name: str = "scripted") -> ScriptedBackend
 
 
 def config(folder: Path, **changes: object) -> Config:
-    fields: dict[str, object] = {"model": "scripted", "task": ("chain-arithmetic",), "samples": 4, "limit": 6}
+    fields: dict[str, object] = {"model": ("scripted",), "task": ("chain-arithmetic",), "samples": 4, "limit": 6}
     return Config(**{**fields, "out": str(folder), **changes})  # type: ignore[arg-type]
 
 

@@ -51,7 +51,7 @@ def serving(**options: object) -> Iterator[FaultServer]:
 
 def config(folder: Path, server: FaultServer, **changes: object) -> Config:
     fields: dict[str, object] = {
-        "model": "openai:m", "base_url": server.url, "task": ("chain-arithmetic",), "method": ("cot", "self-consistency"),
+        "model": ("openai:m",), "base_url": server.url, "task": ("chain-arithmetic",), "method": ("cot", "self-consistency"),
         "samples": 4, "limit": 6, "max_tokens": 40, "out": str(folder),
     }  # fmt: skip
     return Config(**{**fields, **changes})  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ async def test_a_sweep_over_efforts_is_one_curve_each_and_one_line(tmp_path: Pat
     with serving() as server:
         # the default methods, best-of-n among them, with the verifier that an API can serve
         asked = Config(
-            model="openai:m", base_url=server.url, task=("chain-arithmetic",), samples=4, limit=6, max_tokens=40,
+            model=("openai:m",), base_url=server.url, task=("chain-arithmetic",), samples=4, limit=6, max_tokens=40,
             out=str(tmp_path), reasoning_effort=("low", "high"),
         )  # fmt: skip
         result = await run(asked)
@@ -142,17 +142,17 @@ async def test_a_dry_run_bounds_then_measures_and_then_has_nothing_left(tmp_path
     (tmp_path / "prices.yaml").write_text(PRICES)
     with serving() as server:
         asked = config(tmp_path, server, prices=str(tmp_path / "prices.yaml"))
-        blind = await dry_run(asked)
+        (blind,) = (await dry_run(asked)).values()
         assert server.calls == 0
         assert (blind.samples, blind.measured, blind.usage.completion) == (24, 0, 24 * 40)
-        piloted = await dry_run(asked, pilot=2)
+        (piloted,) = (await dry_run(asked, pilot=2)).values()
         assert server.calls == 2
         assert (piloted.samples, piloted.measured) == (22, 1)
         assert piloted.dollars is not None
         result = await run(asked)
         assert result.filled.made == 22  # the pilot's two samples are part of the run
         assert piloted.usage.completion == pytest.approx(result.filled.spent.completion, rel=0.6)
-        after = await dry_run(asked)
+        (after,) = (await dry_run(asked)).values()
     assert (after.samples, after.calls, after.dollars) == (0, 0, 0)
 
 
@@ -171,7 +171,19 @@ async def test_a_run_stops_before_its_cost_limit_and_can_go_on(tmp_path: Path) -
         with pytest.raises(TtcError, match="--max-cost needs the price of openai:m@"):
             await run(config(tmp_path / "x", server, max_cost=5.0))
     with pytest.raises(TtcError, match="for models that cost money"):
-        await run(Config(model="builtin", task=("countdown",), max_cost=5.0, out=str(tmp_path)))
+        await run(Config(model=("builtin",), task=("countdown",), max_cost=5.0, out=str(tmp_path)))
+
+
+async def test_the_cost_limit_is_one_for_all_models_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text(PRICES + "- {name: n, input: 1000, output: 2000}\n")
+    with serving() as server:
+        asked = {"prices": str(tmp_path / "prices.yaml"), "samples": 8, "model": ("openai:m", "openai:n")}
+        result = await run(config(tmp_path, server, **asked, max_cost=3.5, concurrency=4))
+    spent = result.filled.spent
+    assert (spent.prompt * 1000 + spent.completion * 2000) / 1e6 <= 3.5
+    assert {body["model"] for body in server.log} == {"m", "n"}  # the first did not use it up
+    (note,) = [n for n in result.analysis.notes if "stopped before --max-cost $3.5" in n]
+    assert note.startswith("openai:n: ")
 
 
 async def test_a_rerun_costs_nothing_and_the_strategy_costs_the_same(tmp_path: Path) -> None:

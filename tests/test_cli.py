@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from fakes import model
 
-from ttc_bench import cli, experiment
+from ttc_bench import cli, resolve
 from ttc_bench.core import Request
 from ttc_bench.errors import BackendError
 
@@ -30,7 +30,7 @@ def ttc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Runs a command in an empty folder with a scripted model: (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setitem(experiment.BACKENDS, "scripted", lambda name, config: model(name="scripted"))
+    monkeypatch.setitem(resolve.BACKENDS, "scripted", lambda name, config: model(name="scripted"))
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ttc-bench", *words])
@@ -164,7 +164,7 @@ def test_a_prompt_longer_than_the_context_names_the_problem(
             return PromptTooLong(request.address, 2_000, 1_024)
         return "The answer is 1."
 
-    monkeypatch.setitem(experiment.BACKENDS, "scripted", lambda name, config: model(script))
+    monkeypatch.setitem(resolve.BACKENDS, "scripted", lambda name, config: model(script))
     code, _, err = ttc(*BASE, "--limit", "8", "--method", "cot")
     assert code == 2
     assert re.search(r"problem chain-arithmetic-\d-0, prompt cot: the prompt has 2000 tokens, .* context is 1024", err)
@@ -174,7 +174,7 @@ def test_a_run_with_holes_ends_with_code_3(ttc: Run, monkeypatch: pytest.MonkeyP
     def script(request: Request, index: int) -> str | BackendError:
         return BackendError("503") if index == 3 else f"The answer is {index}."
 
-    monkeypatch.setitem(experiment.BACKENDS, "scripted", lambda name, config: model(script))
+    monkeypatch.setitem(resolve.BACKENDS, "scripted", lambda name, config: model(script))
     code, out, _ = ttc(*BASE, "--method", "cot,self-consistency")
     assert code == 3
     assert "6 of 24 samples are missing (failed, or not asked for), so curves end at k = 3" in " ".join(out.split())
@@ -184,7 +184,7 @@ SLOW = textwrap.dedent("""
     import asyncio, sys
     sys.path.insert(0, sys.argv.pop(1))
     import fakes
-    from ttc_bench import cli, experiment
+    from ttc_bench import cli, resolve
 
     class Slow(fakes.ScriptedBackend):
         async def sample(self, jobs):
@@ -195,7 +195,7 @@ SLOW = textwrap.dedent("""
     def make(name, config):
         return Slow(fakes.signalled, model="scripted", signals=frozenset({"self_certainty"}))
 
-    experiment.BACKENDS["scripted"] = make
+    resolve.BACKENDS["scripted"] = make
     cli.main()
 """)
 

@@ -262,12 +262,9 @@ async def test_the_error_of_random_subsets_reaches_the_curve(tmp_path: Path) -> 
 async def test_the_manifest_says_what_ran(tmp_path: Path) -> None:
     result = await run(config(tmp_path), model())
     manifest = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))
-    assert manifest["model"] == {
-        "kind": "scripted",
-        "name": "scripted",
-        "id": "scripted",
-        "signals": ["self_certainty"],
-    }
+    assert manifest["models"] == [
+        {"kind": "scripted", "name": "scripted", "id": "scripted", "signals": ["self_certainty"]}
+    ]
     assert manifest["tasks"][0]["problems"] == 6
     assert manifest["packages"]["transformers"]
     assert manifest["started"] <= manifest["ended"]

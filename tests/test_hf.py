@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,19 @@ def test_identity_is_pinned_by_content(tmp_path: Path) -> None:
     assert HFBackend(str(tmp_path / "b" / "m")).model != a.model
     assert json.dumps(a.identity())
     assert a.identity()["dtype"] == "float32"
+
+
+async def test_a_closed_model_frees_its_memory_and_keeps_what_was_learned(llama: Path) -> None:
+    """The next model of a run would not fit beside it; and run.json is written after it was closed."""
+    backend = HFBackend(str(llama))
+    known = backend.identity()["parameters"]  # before anything is loaded
+    await collect(backend, [Job(ask(backend, "hello"), (0,))])
+    loaded = weakref.ref(backend._loaded.model)  # type: ignore[union-attr]
+    assert known == loaded().num_parameters()
+    await backend.close()
+    assert loaded() is None
+    assert backend.identity() | {"engine": ""} == HFBackend(str(llama)).identity() | {"engine": ""}
+    assert backend.identity()["engine"] == "shared-prefill engine"
 
 
 def test_digests_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,14 +116,14 @@ async def test_a_model_that_judges_itself_is_said_aloud(tmp_path: Path) -> None:
     result = await run(
         config(tmp_path, method=("best-of-n",), samples=2, verifier=("p-true",)), ScriptedBackend(gullible)
     )
-    assert result.manifest["verifiers"]["p-true"]["judges_itself"] is True
+    assert result.manifest["models"][0]["verifiers"]["p-true"]["judges_itself"] is True
 
 
 async def test_a_judge_of_its_own(tmp_path: Path) -> None:
     """The built-in model as a judge: it knows nothing of judging, but every sample gets its expectation."""
     asked = config(tmp_path, method=("best-of-n",), samples=2, limit=2, verifier=("judge:builtin",))
     result = await run(asked, ScriptedBackend(arithmetic))
-    assert result.manifest["verifiers"]["judge:builtin"]["judges_itself"] is False
+    assert result.manifest["models"][0]["verifiers"]["judge:builtin"]["judges_itself"] is False
     assert any(p.method == "best-of-n (judge:builtin)" for p in result.analysis.points)
 
 

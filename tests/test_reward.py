@@ -276,11 +276,15 @@ async def test_a_run_loads_it_once_and_a_report_never(tmp_path: Path, monkeypatc
     replayed = await report(result.folder)
     assert loads == ["rm"]
     assert again.analysis.points == replayed.analysis.points == result.analysis.points
-    (told,) = again.manifest["verifiers"].values()
+    (told,) = again.manifest["models"][0]["verifiers"].values()
     assert told["id"] == f"reward:rm@{told['revision']}:float32"
     assert told["revision"].startswith("sha256:")
     assert told["parameters"] > 1000
-    assert replayed.manifest["verifiers"] == again.manifest["verifiers"] == result.manifest["verifiers"]
+    assert (
+        replayed.manifest["models"][0]["verifiers"]
+        == again.manifest["models"][0]["verifiers"]
+        == result.manifest["models"][0]["verifiers"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from ttc_bench import verifiers
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, Problem, Request, Usage
 from ttc_bench.errors import BackendError, TaskError, TtcError
-from ttc_bench.experiment import Watch, report, run
+from ttc_bench.experiment import report, run
+from ttc_bench.filling import Watch
 from ttc_bench.scoring import Stored
 
 SAME = Completion("The answer is 4.", "stop", Usage(completion=5))
@@ -122,7 +123,7 @@ async def test_a_report_does_not_even_make_the_scorer(
     monkeypatch.setitem(verifiers.SCORERS, "longest", gone)
     again = await report(result.folder)
     assert again.analysis.points == result.analysis.points
-    assert again.manifest["verifiers"] == result.manifest["verifiers"]
+    assert again.manifest["models"][0]["verifiers"] == result.manifest["models"][0]["verifiers"]
     with pytest.raises(TaskError, match="verifier longest:some/path: no model at some/path"):
         await run(asked(tmp_path), model())
 

@@ -80,18 +80,22 @@ def tariff(config: Config, model: str) -> Price | None:
 async def analyse(
     config: Config,
     tasks: Sequence[Task],
+    name: str,
     model: str,
     store: Store,
     verifiers: dict[str, list[Verifier]],
     likely_reason: str = SAME_TEXT,
+    parameters: int | None = None,
 ) -> Analysis:
-    """Grades what the store holds for a run and computes every curve. `model` is the identity in the requests;
-    `likely_reason` says why samples might all be the same text."""
+    """Grades what the store holds of one model of a run and computes every curve. `name` is one of config.model,
+    `model` the identity in the requests; `likely_reason` says why samples might all be the same text; the
+    model's `parameters` give the curve its FLOPs."""
     rate = tariff(config, model)
     groups: dict[tuple[str, str, str | None, str], list[Planned]] = {}
     for one in plan(config, tasks, model):
         groups.setdefault((one.task.name, one.prompt, one.effort, one.variant), []).append(one)
     pools = []
+    label = name if len(config.model) > 1 else ""
     for together in groups.values():
         task, prompt, effort, variant = (getattr(together[0], f) for f in ("task", "prompt", "effort", "variant"))
         for change in (None, *(changes(config, prompt) if not variant else ())):
@@ -99,27 +103,46 @@ async def analyse(
                 _grade(task, one.problem, extended(store, task, one.request, change, config.samples))
                 for one in together
             ]
-            name = change.name if change else variant
-            pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), name))
-    await _score(pools, verifiers)
+            after = change.name if change else variant
+            pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), after, label))
+    judged = {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
+    await _score([p for p in pools if p.prompt in judged and not p.variant], verifiers)
     points: list[CurvePoint] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
             of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method) and not p.variant]
             for verifier in [v.name for v in verifiers[task.name]] if method.verified else [None]:
-                curves = [curve(config.model, method, verifier, pool, rate) for pool in of_method]
+                curves = [curve(name, method, verifier, pool, rate, parameters) for pool in of_method]
                 points += [p for c in curves for p in c] if not method.revises else []
                 if not method.votes and len(config.efforts) > 1:
                     points += [replace(p, method=f"{method.name} by effort") for c in curves for p in c]
             for pool in of_method:
-                points += along_variants(config.model, method, pool, variants_of(pool, pools), rate)
+                points += along_variants(name, method, pool, variants_of(pool, pools), rate, parameters)
         voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
         for pool in (p for p in pools if p.task is task and p.prompt in voted and not p.variant):
-            points += bound(config.model, pool, rate)
+            points += bound(name, pool, rate, parameters)
     quality = {p.name: p.quality for p in pools}
     points = mark_pareto(points)
     said = notes(config, pools, likely_reason)
-    return Analysis(points, quality, views(pools), said, figures(config.model, pools), sequential_or_parallel(points))
+    return Analysis(points, quality, views(pools), said, figures(name, pools), sequential_or_parallel(points))
+
+
+def merged(parts: Sequence[Analysis]) -> Analysis:
+    """The analyses of several models as one: task by task, and each problem once with the samples of all models."""
+    points = [p for part in parts for p in part.points]
+    order = list(dict.fromkeys(p.task for p in points))
+    problems: dict[tuple[str, str], ProblemView] = {}
+    for view in (view for part in parts for view in part.problems):
+        there = problems.get((view.task, view.id))
+        problems[view.task, view.id] = replace(there, samples=there.samples + view.samples) if there else view
+    return Analysis(
+        sorted(points, key=lambda p: order.index(p.task)),
+        {name: shares for part in parts for name, shares in part.quality.items()},
+        list(problems.values()),
+        [note for part in parts for note in part.notes],
+        [row for part in parts for row in part.budgets],
+        [sentence for part in parts for sentence in part.findings],
+    )
 
 
 def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:
@@ -178,7 +201,7 @@ def _view(pool: Pools, g: Graded, i: int) -> SampleView:
     c = g.completions[i]
     scores = {name: s[i].value for name, s in g.scores.items()}
     return SampleView(
-        prompt=pool.name.removeprefix(f"{pool.task.name}, "),
+        prompt=pool.label,
         index=g.indices[i],
         text=c.text,
         reasoning=c.reasoning,
@@ -207,7 +230,7 @@ def _grade(task: Task, problem: Problem, pool: dict[int, Completion]) -> Graded:
 
 
 async def _score(pools: Sequence[Pools], verifiers: dict[str, list[Verifier]]) -> None:
-    """Fills in the scores of every sample. One call per verifier for all that it serves, so that one which runs a model
+    """Fills in the scores of every sample of the pools that verified methods choose from. One call per verifier for all that it serves, so that one which runs a model
     is loaded once and can batch samples of equal length, whatever problem they are of."""
     served: dict[int, tuple[Verifier, list[Graded]]] = {}
     for pool in pools:

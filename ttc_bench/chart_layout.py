@@ -105,9 +105,10 @@ def domain(values: Sequence[float]) -> tuple[float, float]:
     return low * math.exp(-margin), high * math.exp(margin)
 
 
-def ticks(left: float, right: float, room: float) -> list[float]:
-    """Round numbers within a log axis of `room` pixels: 1-2-5 where they fit, more on a short axis, fewer on a long."""
-    last = f"{right:,.0f}"
+def ticks(left: float, right: float, room: float, letters: int | None = None) -> list[float]:
+    """Round numbers within a log axis of `room` pixels: 1-2-5 where they fit, more on a short axis, fewer on a long.
+    `letters` of the widest number, where it is not written out."""
+    letters = letters or len(f"{right:,.0f}")
     for every, steps in (
         (1, (1, 1.5, 2, 3, 4, 5, 6, 7, 8)),
         (1, (1, 2, 5)),
@@ -119,7 +120,7 @@ def ticks(left: float, right: float, room: float) -> list[float]:
         powers = range(math.floor(math.log10(left)) // every * every, math.ceil(math.log10(right)) + 1, every)
         found = [t for t in (float(f"{s}e{e}") for e in powers for s in steps) if left <= t <= right]
         gap = min((math.log(b / a) for a, b in itertools.pairwise(found)), default=math.inf)
-        if gap * room / math.log(right / left) >= LETTER * len(last) + 14:
+        if gap * room / math.log(right / left) >= LETTER * letters + 14:
             break
     return found
 

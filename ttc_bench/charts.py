@@ -16,12 +16,14 @@ from ttc_bench.chart_layout import LINE, Frame, Writing, domain, side_by_side, t
 from ttc_bench.core import CurvePoint
 from ttc_bench.errors import TtcError
 
-Axis = Literal["generated", "total", "dollars"]
+Axis = Literal["generated", "total", "dollars", "flops"]
 AXES: dict[Axis, tuple[str, str, float]] = {  # name -> (field of CurvePoint, words, the least a log axis shows)
     "generated": ("tokens", "tokens generated", 1.0),
     "total": ("total_tokens", "tokens read and generated", 1.0),
     "dollars": ("dollars", "US dollars", 1e-7),
+    "flops": ("flops", "inference FLOPs", 1.0),
 }
+FORMATS = {"dollars": "~g", "flops": "~s"}  # of the numbers on an axis: 2G FLOPs, not 2,000,000,000
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 INK, NEUTRAL, GREY, PALE = "#222222", "#555555", "#666666", "#d8d8d8"
@@ -61,7 +63,7 @@ class Figure:
 
 
 def axes(points: Sequence[CurvePoint]) -> list[Axis]:
-    """The x-axes that every point has a value for: dollars need a price."""
+    """The x-axes that every point has a value for: dollars need a price, FLOPs the number of parameters."""
     return [axis for axis, (name, _, _) in AXES.items() if all(getattr(p, name) is not None for p in points)]
 
 
@@ -149,8 +151,8 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
     step = [*front, *({**r, "x": frame.right} for r in front[-1:])] if figure.x == "generated" else []
 
     tick_axis = alt.Axis(
-        values=ticks(frame.left, frame.right, frame.width),
-        format=",~f" if figure.x != "dollars" else "~g",
+        values=ticks(frame.left, frame.right, frame.width, 4 if figure.x == "flops" else None),
+        format=FORMATS.get(figure.x, ",~f"),
         grid=False,
         domainColor=INK,
     )
@@ -166,7 +168,7 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", gridColor="#ececec", domain=False, ticks=False),
     )
-    colour, shape = _identity(figure)
+    colour, shape = identity(figure)
     order = alt.Order("x:Q")  # cost grows with k; efforts have one k and grow in cost
     pointer = alt.selection_point(name=hover, fields=["line"], on="pointerover", clear="pointerout") if hover else None
     # what is not pointed at fades
@@ -190,11 +192,12 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
         .encode(xs, ys, colour, shape, opacity=shown),
         layer(front).mark_point(size=150, stroke=INK, strokeWidth=1.1).encode(xs, ys),
         layer([] if guess is None else [{"y": guess}]).mark_rule(strokeDash=[1, 3], color=GREY).encode(ys),
-        *_writing(figure, write(rows, frame, figure.narrow, guess), frame, xs, ys),
+        *written(figure, write(rows, frame, figure.narrow, guess), frame, xs, ys),
         _quality(figure, points, frame),
     ]
     if pointer:
-        fields = ("method", "k", "accuracy", "95% interval", "tokens generated", "tokens in all", "same point")
+        costs = ("tokens generated", "tokens in all", *(["inference FLOPs"] if points[0].flops is not None else []))
+        fields = ("method", "k", "accuracy", "95% interval", *costs, "same point")
         layers.append(
             layer(rows)
             .mark_point(filled=True, size=280, opacity=0)
@@ -209,7 +212,7 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
     return {"width": frame.width, "height": frame.height, "title": title, "layer": units}
 
 
-def _identity(figure: Figure) -> tuple[Any, Any]:
+def identity(figure: Figure) -> tuple[Any, Any]:
     """The colour and the shape that say which line a mark belongs to."""
     import altair as alt
 
@@ -278,15 +281,16 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
                 "95% interval": f"{p.low:.3f} to {p.high:.3f}",
                 "tokens generated": f"{p.tokens:,.1f}",
                 "tokens in all": f"{p.total_tokens:,.1f}",
+                "inference FLOPs": "" if p.flops is None else f"{p.flops:.3g}",
                 "same point": "; ".join(n for n in here if n != f"{figure.name(p)}, k = {p.k}"),
             }
         )
     return rows
 
 
-def _writing(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any) -> list[Any]:
+def written(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any) -> list[Any]:
     """The texts of a panel. Names are black, for contrast; the mark before a name carries its colour and shape."""
-    colour, shape = _identity(figure)
+    colour, shape = identity(figure)
     layers = [
         figure.layer(writing.leaders)
         .mark_rule(strokeWidth=0.8, opacity=0.6)

@@ -26,7 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[str | None, typer.Option(help="builtin, hf:HUB-ID, hf:FOLDER, hf:FILE.gguf, openai:NAME")]
+Model = Annotated[
+    str | None, typer.Option(help="builtin, hf:HUB-ID, hf:FOLDER, hf:FILE.gguf, openai:NAME; several are compared")
+]
 Tasks = Annotated[str | None, typer.Option(help="Task names or YAML files, comma-separated; see `ttc-bench tasks`")]
 Methods = Annotated[
     str | None,
@@ -95,12 +97,13 @@ def run(
     flags = {key: value for key, value in locals().items() if key not in ("config", "dry_run", "pilot")}
     from ttc_bench import experiment
     from ttc_bench.config import from_fields, from_file
+    from ttc_bench.filling import Watch
     from ttc_bench.terminal import Progress, show, show_forecast
 
     given = {key: value for key, value in flags.items() if value is not None}
     asked = from_fields({**(from_file(config) if config else {}), **given}, str(config or ""))
     with Progress() as progress:
-        watch = experiment.Watch(progress.plan, progress.sample, progress.score)
+        watch = Watch(progress.plan, progress.sample, progress.score)
         if dry_run:
             show_forecast(asyncio.run(experiment.dry_run(asked, pilot, watch=watch)))
             return

@@ -15,6 +15,7 @@ import yaml
 
 from ttc_bench.core import Message, Request
 from ttc_bench.errors import TtcError, nearest
+from ttc_bench.names import joined
 from ttc_bench.prompts import PROMPTS, WAIT
 from ttc_bench.strategies import METHODS, Method
 
@@ -28,7 +29,7 @@ IDENTITY = ("model", "task", "max_tokens", "temperature", "top_p", "top_k", "min
 class Config:
     """One run. Raises TtcError at construction for values that cannot work."""
 
-    model: str
+    model: tuple[str, ...]  # compared in one report where there are several
     task: tuple[str, ...]
     method: tuple[str, ...] = ("direct", "cot", "self-consistency", "best-of-n")
     verifier: tuple[str, ...] = ()
@@ -63,7 +64,11 @@ class Config:
     rows: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("model", "task", "method", "verifier", "reasoning_effort"):
+            if isinstance(getattr(self, name), str):  # a text is a sequence too: of letters
+                raise TtcError(f"{name} = {getattr(self, name)!r}: expected a tuple of names, such as ('a', 'b')")
         checks = (
+            (bool(self.model), "model: name at least one"),
             (bool(self.task), "task: name at least one"),
             (bool(self.method), "method: name at least one"),
             (self.samples >= 1, f"samples = {self.samples}: expected at least 1"),
@@ -110,12 +115,8 @@ class Config:
 
     @property
     def folder(self) -> Path:
-        """Where the run's results go: out/name, the name made from model and tasks unless given."""
-        kind, _, model = self.model.partition(":")
-        short = model.rstrip("/").rpartition("/")[2].removesuffix(".gguf")
-        if kind == "builtin" or not short:
-            short = f"{kind}-{short}".strip("-")
-        name = self.name or "-".join([short, *(Path(t).stem for t in self.task)])
+        """Where the run's results go: out/name, the name made from models and tasks unless given."""
+        name = self.name or "-".join([joined(self.model), *(Path(t).stem for t in self.task)])
         return Path(self.out) / re.sub(r"[^A-Za-z0-9._+-]+", "-", name)
 
     @property

@@ -215,6 +215,8 @@ class CurvePoint:
     unextracted: float = 0.0
     duplicated: float = 0.0
     failed: float = 0.0
+    # accuracy of each problem, in the task's order: what a paired comparison needs; curve.csv leaves it out
+    values: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
 
 @runtime_checkable

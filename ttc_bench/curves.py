@@ -42,11 +42,17 @@ class Pools:
     asked: int
     problems: tuple[Graded, ...]
     variant: str = ""
+    model: str = ""  # where a run compares several
 
     @property
     def name(self) -> str:
-        effort = [f"effort {self.effort}"] if self.effort else []
-        return ", ".join([self.task.name, self.prompt, *effort, *([self.variant] if self.variant else [])])
+        return ", ".join([self.task.name, self.label])
+
+    @property
+    def label(self) -> str:
+        """What tells it from the other pools of its task: prompt, effort and variant, and model where there are several."""
+        effort = f"effort {self.effort}" if self.effort else ""
+        return ", ".join(part for part in (self.model, self.prompt, effort, self.variant) if part)
 
     @property
     def depth(self) -> int:
@@ -82,7 +88,12 @@ def draws(most: int) -> list[int]:
 
 
 def curve(
-    model: str, method: Method, verifier: str | None, pool: Pools, tariff: Price | None = None
+    model: str,
+    method: Method,
+    verifier: str | None,
+    pool: Pools,
+    tariff: Price | None = None,
+    parameters: int | None = None,
 ) -> list[CurvePoint]:
     """One point per k, computed from the one pool: accuracy is the mean over problems of weights @ correct. Where a
     strategy draws subsets at random, `mc_error` is the standard error which that adds: sqrt(sum of variances) / Q."""
@@ -100,7 +111,8 @@ def curve(
             tokens.append(outcome.tokens)
             totals.append(outcome.tokens + prompt_tokens(g, k, verifier))
         label = f"{method.name} ({verifier})" if verifier else method.name
-        point = _point(model, label, k, pool, values, tokens, totals, tariff)
+        spent = flops(pool, k, verifier, totals, parameters)
+        point = _point(model, label, k, pool, values, tokens, totals, tariff, spent, parameters)
         points.append(replace(point, mc_error=sqrt(noise) / len(values)))
     return points
 
@@ -112,7 +124,12 @@ def variants_of(pool: Pools, pools: Sequence[Pools]) -> list[Pools]:
 
 
 def along_variants(
-    model: str, method: Method, pool: Pools, variants: Sequence[Pools], tariff: Price | None = None
+    model: str,
+    method: Method,
+    pool: Pools,
+    variants: Sequence[Pools],
+    tariff: Price | None = None,
+    parameters: int | None = None,
 ) -> list[CurvePoint]:
     """Lines along which the thinking changes and k does not: by budget (votes at the largest k), by the number of
     waits, by rounds of revision. The last two begin with the pool as it was sampled."""
@@ -124,7 +141,7 @@ def along_variants(
             continue
         steps = changed if kind == "budget" else [pool, *changed]
         for step in steps:
-            for point in curve(model, method, None, step, tariff)[-1:]:
+            for point in curve(model, method, None, step, tariff, parameters)[-1:]:
                 k = f" (k = {point.k})" if method.votes else ""
                 announced = " (announced)" if step.variant.endswith("announced") else ""
                 words = {"budget": f" by budget{announced}", "wait": " + wait", "refine": ""}[kind]
@@ -132,14 +149,15 @@ def along_variants(
     return points
 
 
-def bound(model: str, pool: Pools, tariff: Price | None = None) -> list[CurvePoint]:
+def bound(model: str, pool: Pools, tariff: Price | None = None, parameters: int | None = None) -> list[CurvePoint]:
     """pass@k: what a perfect verifier would reach with the same samples."""
     points = []
     for k in draws(pool.depth):
         values = [pass_at_k(len(g.correct), sum(g.correct), k) for g in pool.problems]
         tokens = [k * sum(c.usage.completion for c in g.completions) / len(g.completions) for g in pool.problems]
         totals = [t + prompt_tokens(g, k, None) for t, g in zip(tokens, pool.problems, strict=True)]
-        points.append(_point(model, "pass@k", k, pool, values, tokens, totals, tariff, bound=True))
+        spent = flops(pool, k, None, totals, parameters)
+        points.append(_point(model, "pass@k", k, pool, values, tokens, totals, tariff, spent, parameters, bound=True))
     return points
 
 
@@ -153,6 +171,20 @@ def prompt_tokens(g: Graded, k: int, verifier: str | None) -> float:
         asked = k * sum(u.prompt for u in usages) / len(usages)
     read = sum(s.usage.prompt for s in g.scores[verifier]) / len(usages) if verifier else 0.0
     return asked + k * read
+
+
+def flops(pool: Pools, k: int, verifier: str | None, totals: Sequence[float], parameters: int | None) -> float | None:
+    """Mean inference FLOPs per problem: 2 x parameters x tokens read and generated (Kaplan et al. 2020,
+    arXiv:2001.08361, without attention over the context). `totals`: these tokens, one value per problem. The tokens of
+    a verifier with weights of its own count with its own parameters. None where the model's are not known."""
+    if parameters is None:
+        return None
+    other = 0.0  # what the verifier's weights add to, or take from, counting its tokens as the model's
+    for g in pool.problems if verifier else ():
+        scores = [s for s in g.scores[verifier or ""] if s.parameters is not None]
+        extra = sum(((s.parameters or 0) - parameters) * (s.usage.prompt + s.usage.completion) for s in scores)
+        other += k * extra / len(g.completions)
+    return 2 * (parameters * _mean(totals) + other / len(pool.problems))
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -176,6 +208,8 @@ def _point(
     tokens: Sequence[float],
     totals: Sequence[float],
     tariff: Price | None,
+    spent: float | None,
+    parameters: int | None,
     bound: bool = False,
 ) -> CurvePoint:
     accuracy, low, high = mean_interval(values)
@@ -193,6 +227,8 @@ def _point(
         tokens=_mean(tokens),
         total_tokens=_mean(totals),
         dollars=tariff.of(_mean(totals) - _mean(tokens), _mean(tokens), pool.cached) if tariff else None,
+        flops=spent,
+        parameters=parameters,
         problems=len(pool.problems),
         samples=pool.depth,
         guess=pool.task.guess,
@@ -203,4 +239,5 @@ def _point(
         unextracted=q["unextracted"],
         duplicated=q["duplicated"],
         failed=q["failed"],
+        values=tuple(values),
     )

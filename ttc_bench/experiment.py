@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import charts, manifest, tasks, verifiers
-from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, changes, plan, tariff
+from ttc_bench import manifest, tasks, verifiers
+from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, merged, plan, tariff
 from ttc_bench.config import Config, from_fields
-from ttc_bench.core import Backend, CurvePoint, Job, Request, Sample, Task
-from ttc_bench.errors import BackendError, PromptTooLong, TaskError, TtcError, nearest
+from ttc_bench.core import Backend, Request, Task, Verifier
+from ttc_bench.errors import TaskError, TtcError
+from ttc_bench.filling import SILENT, Watch, ended, fill_all
 from ttc_bench.forecast import Forecast, forecast
-from ttc_bench.pool import Filled, fill
-from ttc_bench.report import write_report
+from ttc_bench.outputs import write
+from ttc_bench.pool import Filled
+from ttc_bench.resolve import Stored, make_backends, open_model
 from ttc_bench.scoring import Setting
 from ttc_bench.store import Store
-from ttc_bench.thinking import Wanted, by_characters, extend
-
-BUILTIN = Path(__file__).parent / "models"
-DEFAULT_BUILTIN = "medium"
 
 
 @dataclass(frozen=True)
@@ -36,85 +33,86 @@ class Result:
     manifest: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Watch:
-    """What a caller may want to see of a run while it lasts."""
-
-    on_plan: Callable[[int, int], None] = lambda wanted, missing: (
-        None
-    )  # samples in all, to be made; before each filling
-    on_sample: Callable[[Sample], None] = lambda sample: None
-    on_score: Callable[[str, int, int], None] = lambda verifier, done, missing: None  # of verifiers that run a model
-
-
-SILENT = Watch()
-DRAWN = ("curve.csv", "report.html", "accuracy_vs_tokens.png", "accuracy_vs_tokens.svg")
-
-
-async def run(config: Config, backend: Backend | None = None, watch: Watch = SILENT) -> Result:
+async def run(config: Config, backend: Backend | Mapping[str, Backend] | None = None, watch: Watch = SILENT) -> Result:
     """Samples what is missing, analyses everything, writes results/NAME. A second identical run samples nothing.
 
-    `backend`: one of your own in place of `config.model`. Raises TtcError for anything the user has to mend; samples
-    that had arrived by then are kept. The curve depends on the samples alone, not on how many runs made them."""
-    backend = backend or make_backend(config)
+    `backend`: one of your own in place of `config.model`, or one for each of its names. Raises TtcError for anything
+    the user has to mend; samples that had arrived by then are kept. Where one of several models fails for good that is
+    a note, and the others go on. The curve depends on the samples alone, not on how many runs made them."""
+    backends = make_backends(config, backend)
     try:
-        config = _able(config, backend)
+        config = _able(config, backends)
         chosen = load_tasks(config)
-        wanted = [(one.request, config.samples) for one in plan(config, chosen, backend.model)]
+        wanted = {
+            name: [(planned.request, config.samples) for planned in plan(config, chosen, one.model)]
+            for name, one in backends.items()
+        }
         store = Store(config.store_path)
         try:
-            setting = Setting(backend, store, config, on_score=watch.on_score, open=partial(open_model, config))
-            able = verifiers.make(config.verifiers, chosen, setting)
-            manifest.claim(config.folder, config, backend)
-            missing = sum(len(indices) for _, indices in store.missing(wanted))
-            watch.on_plan(config.samples * len({r.address for r, _ in wanted}), missing)
-            described = manifest.describe(config, chosen, backend)
-            described["verifiers"] = verifiers.identities(able)
+            setting = partial(
+                Setting, store=store, config=config, on_score=watch.on_score, open=partial(open_model, config)
+            )
+            able = _verifiers(config, chosen, {name: setting(one) for name, one in backends.items()})
+            before = manifest.claim(config.folder, config, backends.values())
+            described = manifest.describe(config, chosen, backends.values(), before)
+            for entry, name in zip(described["models"], backends, strict=True):
+                entry["verifiers"] = verifiers.identities(able[name])
             manifest.write(config.folder, described)
-            filled = await _fill(config, chosen, store, backend, wanted, watch)
-            filled += await _extend(config, chosen, store, backend, watch)
-            reason = getattr(backend, "likely_reason", lambda: SAME_TEXT)()
-            analysis = await analyse(config, chosen, backend.model, store, able, reason)
-            described["verifiers"] = verifiers.identities(able)  # with the parameters, once they are known
+            filled = await fill_all(config, chosen, store, backends, wanted, watch)
+            parts = []
+            for entry, (name, one) in zip(described["models"], backends.items(), strict=True):
+                reason = getattr(one, "likely_reason", lambda: SAME_TEXT)()
+                if name in filled:  # the engine that sampled, and what the server really does, are known only now
+                    entry |= manifest.model(one)
+                size = entry.get("parameters")
+                part = await analyse(config, chosen, name, one.model, store, able[name], reason, size)
+                entry["verifiers"] = verifiers.identities(able[name])  # with the parameters, once they are known
+                if name in filled:
+                    said = [*getattr(one, "notes", ()), *ended(config, one, filled[name])]
+                    part.notes.extend(f"{name}: {note}" if len(backends) > 1 else note for note in said)
+                parts.append(part)
         finally:
             store.close()
-        if filled.made:  # the engine that sampled, and what the server really does, are known only now
-            described["model"] |= {**backend.identity(), "signals": sorted(backend.signals)}
-            analysis.notes.extend(getattr(backend, "notes", ()))
-            budget = getattr(backend, "budget", None)
-            if budget is not None and budget.used_up:
-                analysis.notes.append(
-                    f"stopped before --max-cost ${config.max_cost:g} (${budget.spent:.4f} spent by this run); "
-                    "the same command goes on"
-                )
     finally:
-        await backend.close()
-    described = manifest.finish(described, filled, analysis.quality, analysis.notes)
+        for one in backends.values():
+            await one.close()
+    analysis, total = merged(parts), sum(filled.values(), Filled())
+    described = manifest.finish(described, total, analysis.quality, analysis.notes)
     write(config.folder, analysis, described)
-    return Result(config.folder, analysis, filled, described)
+    return Result(config.folder, analysis, total, described)
 
 
-async def dry_run(config: Config, pilot: int = 0, backend: Backend | None = None, watch: Watch = SILENT) -> Forecast:
-    """What the run will still take. `pilot`: sample the first so many problems of each task once, for a forecast from
-    real lengths; these samples are kept and count towards the run. Raises TtcError."""
-    backend = backend or make_backend(config)
+async def dry_run(
+    config: Config, pilot: int = 0, backend: Backend | Mapping[str, Backend] | None = None, watch: Watch = SILENT
+) -> dict[str, Forecast]:
+    """What the run will still take, by model. `pilot`: sample the first so many problems of each task once, for a
+    forecast from real lengths; these samples are kept and count towards the run. Raises TtcError."""
+    backends = make_backends(config, backend)
     try:
         chosen = load_tasks(config)
-        planned = plan(config, chosen, backend.model)
-        groups: dict[tuple[str, str, str | None], list[Request]] = {}
-        for one in planned:
-            groups.setdefault((one.task.name, one.prompt, one.effort), []).append(one.request)
+        groups: dict[str, dict[tuple[str, str, str | None], list[Request]]] = {}
+        for name, one in backends.items():
+            for planned in plan(config, chosen, one.model):
+                kind = (planned.task.name, planned.prompt, planned.effort)
+                groups.setdefault(name, {}).setdefault(kind, []).append(planned.request)
+        first = {
+            name: [(request, 1) for requests in kinds.values() for request in requests[:pilot]]
+            for name, kinds in groups.items()
+        }
         store = Store(config.store_path)
         try:
-            verifiers.make(config.verifiers, chosen, Setting(backend, store, config, open=partial(open_model, config)))
-            first = [(request, 1) for requests in groups.values() for request in requests[:pilot]]
-            watch.on_plan(len(first), sum(len(i) for _, i in store.missing(first)))
-            await _fill(config, chosen, store, backend, first, watch)
-            return forecast(backend, store, list(groups.values()), config.samples, tariff(config, backend.model))
+            setting = partial(Setting, store=store, config=config, open=partial(open_model, config))
+            _verifiers(config, chosen, {name: setting(one) for name, one in backends.items()})
+            await fill_all(config, chosen, store, backends, first, watch, follow=False)
+            return {
+                name: forecast(one, store, list(groups[name].values()), config.samples, tariff(config, one.model))
+                for name, one in backends.items()
+            }
         finally:
             store.close()
     finally:
-        await backend.close()
+        for one in backends.values():
+            await one.close()
 
 
 async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
@@ -133,19 +131,36 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     config = dataclasses.replace(
         config, out=str(folder.parent), name=folder.name, store=config.store or _store_of(folder)
     )
-    backend = _Stored(there["model"]["id"], frozenset(there["model"]["signals"]))
+    entries = dict(zip(config.model, there["models"], strict=True))
+    backends = {name: Stored(entry["id"], frozenset(entry["signals"])) for name, entry in entries.items()}
     chosen = load_tasks(config)
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
-    recorded = there.get("verifiers", {})
     store = Store(config.store_path)
     try:
-        able = verifiers.make(config.verifiers, chosen, Setting(backend, store, config, recorded=recorded))
-        analysis = await analyse(config, chosen, backend.model, store, able)
+        settings = {
+            name: Setting(one, store, config, recorded=entries[name].get("verifiers", {}))
+            for name, one in backends.items()
+        }
+        able = _verifiers(config, chosen, settings)
+        parts = [
+            await analyse(config, chosen, name, entry["id"], store, able[name], parameters=entry.get("parameters"))
+            for name, entry in entries.items()
+        ]
     finally:
         store.close()
-    described = {**there, "verifiers": recorded | verifiers.identities(able)}
-    described |= {"quality": analysis.quality, "notes": analysis.notes, "analysed": manifest.now()}
+    analysis = merged(parts)
+    models = [
+        {**entry, "verifiers": entry.get("verifiers", {}) | verifiers.identities(able[name])}
+        for name, entry in entries.items()
+    ]
+    described = {
+        **there,
+        "models": models,
+        "quality": analysis.quality,
+        "notes": analysis.notes,
+        "analysed": manifest.now(),
+    }
     return Result(folder, analysis, Filled(), described)
 
 
@@ -169,160 +184,33 @@ def load_tasks(config: Config) -> list[Task]:
     return chosen
 
 
-def make_backend(config: Config) -> Backend:
-    """The backend that `config.model` names by its prefix. Raises TtcError for an unknown one."""
-    kind, _, name = config.model.partition(":")
-    if config.max_cost is not None and kind != "openai":
-        raise TtcError("--max-cost is for models that cost money; leave it out for a model on this machine")
-    if kind not in BACKENDS:
-        known = [f"{k}:" if k != "builtin" else k for k in BACKENDS]
-        raise TtcError(nearest(f"{kind}:", known, "model prefix") + "; for example builtin, or hf:HUB-ID-OR-PATH")
-    return BACKENDS[kind](name, config)
+def _verifiers(
+    config: Config, chosen: Sequence[Task], settings: Mapping[str, Setting]
+) -> dict[str, dict[str, list[Verifier]]]:
+    """The verifiers of each model and task. One that serves some of the models is used there; one that serves none
+    raises TaskError."""
+    able: dict[str, dict[str, list[Verifier]]] = {name: {task.name: [] for task in chosen} for name in settings}
+    for verifier in config.verifiers:
+        refused = []
+        for name, one in settings.items():
+            try:
+                made = verifiers.make((verifier,), chosen, one)
+            except TaskError as error:
+                refused.append(error)
+            else:
+                for task, few in made.items():
+                    able[name][task] += few
+        if len(refused) == len(settings):
+            raise refused[0]
+    return able
 
 
-def open_model(config: Config, name: str) -> Backend:
-    """A judge by its name: as --model names it, with @URL for a server of its own. Raises TtcError."""
-    model, at, url = name.partition("@")
-    if not model:
-        raise TtcError("verifier judge: names no model; give judge:MODEL or judge:MODEL@URL, such as judge:builtin")
-    base_url = url if at else config.base_url
-    return make_backend(dataclasses.replace(config, model=model, base_url=base_url, max_cost=None))
-
-
-def _hf(name: str, config: Config) -> Backend:
-    from ttc_bench.backends.hf import HFBackend
-
-    if not name:
-        raise TtcError("model hf: names no model; give hf:HUB-ID, hf:FOLDER or hf:FILE.gguf")
-    return HFBackend(name, device=config.device, dtype=config.dtype, max_rows=config.rows)
-
-
-def _builtin(size: str, config: Config) -> Backend:
-    sizes = sorted(path.name for path in BUILTIN.iterdir() if (path / "generation_config.json").exists())
-    size = size or DEFAULT_BUILTIN
-    if size not in sizes:
-        raise TtcError(nearest(size, sizes, "built-in model"))
-    return _hf(str(BUILTIN / size), config)
-
-
-def _openai(name: str, config: Config) -> Backend:
-    from ttc_bench.backends.budget import Budget
-    from ttc_bench.backends.openai_api import OpenAIBackend
-
-    if not name:
-        raise TtcError("model openai: names no model; give openai:NAME, with --base-url for a server of your own")
-    backend = OpenAIBackend(
-        name,
-        base_url=config.base_url,
-        concurrency=config.concurrency,
-        requests_per_minute=config.requests_per_minute,
-        tokens_per_minute=config.tokens_per_minute,
-    )
-    if config.max_cost is not None:
-        known = tariff(config, backend.model)
-        if known is None:
-            raise TtcError(
-                f"--max-cost needs the price of {backend.model}, and none is known; give it with --prices FILE"
-            )
-        backend.budget = Budget(config.max_cost, known)
-    return backend
-
-
-# To add a backend: a file in backends/ and a line here.
-BACKENDS: dict[str, Callable[[str, Config], Backend]] = {"builtin": _builtin, "hf": _hf, "openai": _openai}
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """In place of a backend where only stored samples are looked at."""
-
-    model: str
-    signals: frozenset[str]
-
-    def identity(self) -> dict[str, Any]:
-        return {}
-
-    def sample(self, jobs: Sequence[Job]) -> Any:
-        raise AssertionError("a report never samples")
-
-    def calls(self, jobs: Sequence[Job]) -> int:
-        return 0
-
-    async def close(self) -> None:
-        return None
-
-
-def _able(config: Config, backend: Backend) -> Config:
-    """The config as this backend can serve it: where it cannot go on from a begun answer, budgets are announced to
-    the model and sampled anew, which run.json and the chart say. Raises TtcError for --wait there."""
-    if getattr(backend, "prefills", True):
+def _able(config: Config, backends: Mapping[str, Backend]) -> Config:
+    """The config as these backends can serve it: where one cannot go on from a begun answer, budgets are announced to
+    the models and sampled anew, which run.json and the chart say. Raises TtcError for --wait there."""
+    unable = [name for name, one in backends.items() if not getattr(one, "prefills", True)]
+    if not unable:
         return config
     if config.wait:
-        raise TtcError(f"--wait: {config.model} cannot go on from a begun answer; leave --wait out")
+        raise TtcError(f"--wait: {', '.join(unable)} cannot go on from a begun answer; leave --wait out")
     return dataclasses.replace(config, budget_mode="rerun") if config.budgets else config
-
-
-async def _extend(config: Config, chosen: Sequence[Task], store: Store, backend: Backend, watch: Watch) -> Filled:
-    """Makes what follows from the stored traces exist: cut at budgets, made to go on, revised."""
-    total = Filled()
-
-    async def fill_these(wanted: Wanted) -> frozenset[str]:
-        nonlocal total
-        crowded: set[str] = set()
-        if not wanted:
-            return frozenset()
-        watch.on_plan(len(wanted), sum(len(i) for _, i in store.missing(wanted)))
-        while True:
-            try:
-                fitting = [(request, n) for request, n in wanted if request.address not in crowded]
-                total += await fill(store, backend, fitting, watch.on_sample)
-                return frozenset(crowded)
-            except PromptTooLong as error:
-                crowded.add(error.address)
-            except BackendError as error:
-                raise TtcError(f"{config.model}: {error}") from error
-
-    cut = getattr(backend, "cut", by_characters)
-    planned = [one for one in plan(config, chosen, backend.model) if not one.variant]
-    for prompt in config.prompts:
-        asked = [(one.task, one.request) for one in planned if one.prompt == prompt]
-        await extend(store, asked, changes(config, prompt), config.samples, cut, fill_these)
-    return total
-
-
-async def _fill(
-    config: Config,
-    chosen: Sequence[Task],
-    store: Store,
-    backend: Backend,
-    wanted: list[tuple[Request, int]],
-    watch: Watch,
-) -> Filled:
-    try:
-        return await fill(store, backend, wanted, watch.on_sample)
-    except PromptTooLong as error:
-        for one in plan(config, chosen, backend.model):
-            if one.request.address == error.address:
-                raise TaskError(
-                    f"{one.task.name}, problem {one.problem.id}, prompt {one.prompt}: {error}; "
-                    "leave the problem out, or use a model with a longer context"
-                ) from None
-        raise
-    except BackendError as error:
-        raise TtcError(f"{config.model}: {error}") from error
-
-
-def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
-    """run.json, and, where there is a point to draw, curve.csv, the pictures and report.html. There is none while a
-    problem has no sample at all: leaving it out of the mean would flatter the model."""
-    manifest.write(folder, described)
-    for name in DRAWN:  # of an earlier run with other samples
-        (folder / name).unlink(missing_ok=True)
-    if not analysis.points:
-        return
-    with (folder / "curve.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, [f.name for f in dataclasses.fields(CurvePoint)], lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(dataclasses.asdict(point) for point in analysis.points)
-    charts.save(analysis.points, folder)
-    write_report(folder / "report.html", analysis.points, described, analysis.quality, analysis.problems)

@@ -43,6 +43,19 @@ def forecast(
     return Forecast(calls, made, usage, measured / made if made else 1.0, dollars)
 
 
+def total(forecasts: Sequence[Forecast]) -> Forecast:
+    """Several models' forecasts as one. Dollars are those of the models whose price is known, None where none is."""
+    samples = sum(f.samples for f in forecasts)
+    dollars = [f.dollars for f in forecasts if f.dollars is not None]
+    return Forecast(
+        calls=sum(f.calls for f in forecasts),
+        samples=samples,
+        usage=sum((f.usage for f in forecasts), Usage(source="estimate")),
+        measured=sum(f.measured * f.samples for f in forecasts) / samples if samples else 1.0,
+        dollars=sum(dollars) if dollars else None,
+    )
+
+
 def _of_seen(seen: Sequence[Completion], calls: int, samples: int) -> Usage:
     prompts = [c.usage.prompt for c in seen if c.usage.prompt] or [0]
     return Usage(

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -27,12 +27,21 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def describe(config: Config, tasks: Sequence[Task], backend: Backend) -> dict[str, Any]:
-    """The manifest of a run that starts now. `finish` completes it."""
+def model(backend: Backend) -> dict[str, Any]:
+    """What is known of a model now; more once its weights are loaded, or its server has answered."""
+    return {**backend.identity(), "id": backend.model, "signals": sorted(backend.signals)}
+
+
+def describe(
+    config: Config, tasks: Sequence[Task], backends: Iterable[Backend], before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The manifest of a run that starts now. `finish` completes it. `before` is that of the run which it goes on with:
+    what that one learned of its models when it loaded them still holds."""
+    known = {entry["id"]: entry for entry in before["models"]} if before else {}
     return {
         "ttc_bench": _version("ttc-bench"),
         "config": to_fields(config),
-        "model": {**backend.identity(), "id": backend.model, "signals": sorted(backend.signals)},
+        "models": [known.get(backend.model, {}) | model(backend) for backend in backends],
         "tasks": [{"name": t.name, "problems": len(t.problems), "digest": digest(t)} for t in tasks],
         "seeds": {"run": config.seed, "sample": "Philox keyed by (request address, sample index)"},
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
@@ -67,8 +76,10 @@ def read(folder: Path) -> dict[str, Any]:
     """The manifest of a results folder. Raises TtcError where there is none."""
     try:
         raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if not isinstance(raw, dict) or not {"config", "model"} <= raw.keys():
-            raise ValueError("fields config and model are missing")
+        if isinstance(raw, dict) and "model" in raw:  # a run of version 0.1: it had one model
+            raw["models"] = [raw.pop("model")]
+        if not isinstance(raw, dict) or not {"config", "models"} <= raw.keys():
+            raise ValueError("fields config and models are missing")
     except OSError:
         raise TtcError(f"{folder}: no {FILE} in it; give the folder of an earlier run, such as results/NAME") from None
     except ValueError as error:
@@ -84,23 +95,25 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     part.replace(folder / FILE)
 
 
-def claim(folder: Path, config: Config, backend: Backend) -> None:
-    """Makes sure that a results folder is new or belongs to this very run. Raises TtcError otherwise."""
+def claim(folder: Path, config: Config, backends: Iterable[Backend]) -> dict[str, Any] | None:
+    """Makes sure that a results folder is new (None) or belongs to this very run (its manifest). Raises TtcError
+    otherwise."""
     if not (folder / FILE).exists():
         if folder.is_dir() and any(folder.iterdir()):
             raise TtcError(f"{folder} holds other files and no {FILE}; choose another folder with --name")
-        return
+        return None
     there = read(folder)
     asked = to_fields(config)
     for field in IDENTITY:
         old, new = there["config"].get(field), asked[field]
         if field == "model":
-            old, new = there["model"].get("id"), backend.model
+            old, new = [entry.get("id") for entry in there["models"]], [backend.model for backend in backends]
         if old != new:
             raise TtcError(
                 f"{folder} belongs to another run ({field} is {_show(old)} there, {_show(new)} here); "
                 "choose another folder with --name"
             )
+    return there
 
 
 def _show(value: Any) -> str:

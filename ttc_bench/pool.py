@@ -25,11 +25,22 @@ class Filled:
 
     def __add__(self, other: Filled) -> Filled:
         return Filled(
-            self.made + other.made,
-            self.holes + other.holes,
-            self.spent + other.spent,
-            self.wasted + other.wasted,
+            self.made + other.made, self.holes + other.holes, self.spent + other.spent, self.wasted + other.wasted
         )
+
+
+def left(store: Store, jobs: Sequence[Job], error: BackendError) -> Filled:
+    """What a filling of `jobs` came to that ended with a fatal error: what had arrived is stored, the rest are holes.
+    What failed attempts cost is not known."""
+    made, holes, spent = 0, [], Usage()
+    for job in jobs:
+        there = store.pool(job.request)
+        for index in job.indices:
+            if index in there:
+                made, spent = made + 1, spent + there[index].usage
+            else:
+                holes.append(Sample(job.request, index, error=error))
+    return Filled(made, tuple(holes), spent)
 
 
 async def fill(

@@ -22,7 +22,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-from ttc_bench import charts
+from ttc_bench import chart_models, charts, exchange
 from ttc_bench.core import CurvePoint
 
 ASSETS = Path(__file__).with_name("report_assets")
@@ -33,6 +33,12 @@ SHARES = {
     "unextracted": "without a readable answer",
     "duplicated": "duplicated",
     "failed": "failed",
+}
+
+
+MODELS = {  # picture -> what it is, for those who cannot see it
+    "accuracy_vs_flops": "Chart of accuracy against inference FLOPs, a line for each model and method",
+    "accuracy_vs_parameters": "Chart of accuracy against the number of parameters, a line for each method",
 }
 
 
@@ -89,6 +95,7 @@ def write_report(
         title=_text(_title(points)),
         reading="\n".join(f"<p>{_text(sentence)}</p>" for sentence in reading(points)),
         tables="\n".join(_table(list(group)) for group in _panels(points)),
+        models=_models(points),
         quality=_quality(quality),
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
         data="\n".join([_json("charts", specs), *_packed(problems)]),
@@ -98,6 +105,22 @@ def write_report(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(page.encode("utf-8", errors="replace"))
+
+
+def _models(points: Sequence[CurvePoint]) -> str:
+    """The section that compares models: sentences and two pictures. Empty where there is one, or sizes are unknown."""
+    specs = chart_models.specs(points)
+    if not specs:
+        return ""
+    import vl_convert
+
+    said = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in exchange.sentences(points))
+    figures = "\n".join(
+        f'<div class="wide picture" role="img" aria-label="{MODELS[name]}">{vl_convert.vegalite_to_svg(spec)}</div>'
+        for name, spec in specs.items()
+    )
+    title = '<h2 id="models-title">Size against thinking</h2>'
+    return f'<section aria-labelledby="models-title">\n{title}\n<ul>\n{said}\n</ul>\n{figures}\n</section>'
 
 
 def reading(points: Sequence[CurvePoint]) -> list[str]:
@@ -144,7 +167,7 @@ def _table(points: Sequence[CurvePoint]) -> str:
         kind = ' class="bound"' if p.bound else ""
         note = "upper bound" if p.bound else "Pareto front" if p.pareto else ""
         cells = (f"{p.k}", f"{p.accuracy:.3f}{noise}", f"{p.low:.3f} to {p.high:.3f}")
-        costs = (f"{p.tokens:,.1f}", f"{p.total_tokens:,.1f}")
+        costs = (f"{p.tokens:,.1f}", f"{p.total_tokens:,.1f}", *([f"{p.flops:.3g}"] if p.flops is not None else []))
         row = "".join(f"<td>{cell}</td>" for cell in (*cells, *costs, note))
         rows.append(f'<tr{kind}><th scope="row">{_text(p.method)}</th>{row}</tr>')
     heads = (
@@ -154,6 +177,7 @@ def _table(points: Sequence[CurvePoint]) -> str:
         "95% interval",
         "tokens generated per problem",
         "tokens in all per problem",
+        *(["inference FLOPs per problem"] if points[0].flops is not None else []),
         "note",
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)

@@ -10,15 +10,18 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from ttc_bench import exchange
 from ttc_bench import tasks as task_files
 from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
 from ttc_bench.experiment import Result, load_tasks
-from ttc_bench.forecast import Forecast
+from ttc_bench.forecast import Forecast, total
+from ttc_bench.outputs import PICTURES
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.reference import solve
 from ttc_bench.report import SHARES
@@ -109,17 +112,22 @@ def show(result: Result) -> None:
     points = result.analysis.points
     if not points:
         console.print("Nothing can be drawn yet: some problems have no sample at all.")
-    for task, group in groupby(points, key=lambda p: p.task):
+    several = len({p.model for p in points}) > 1
+    for (task, model), group in groupby(points, key=lambda p: (p.task, p.model)):
         console.print(_table(task, list(group)))
+        pools = f"{task}, {model}, " if several else f"{task}, "
         for name, quality in result.analysis.quality.items():
-            if name.startswith(f"{task}, "):
-                console.print(f"  {quality_line(name.removeprefix(f'{task}, '), quality)}")
+            if name.startswith(pools):
+                console.print(f"  {quality_line(name.removeprefix(pools), quality)}")
+    for sentence in exchange.sentences(points):
+        console.print(escape(sentence))
     for note in result.analysis.notes:
         console.print(f"[bold yellow]note:[/] {note}")
     spent, made = result.filled.spent, result.filled.made
     paid = f"{made:,} samples, {spent.completion:,} generated and {spent.prompt:,} prompt tokens" if made else "nothing"
     console.print(f"This run spent: {paid}. The table shows what each method costs, stored samples included.")
-    files = "report.html, accuracy_vs_tokens.png, curve.csv, run.json" if points else "run.json"
+    pictures = [f"{name}.png" for name in PICTURES if (result.folder / f"{name}.png").exists()]
+    files = ", ".join(["report.html", *pictures, "curve.csv", "run.json"]) if points else "run.json"
     console.print(f"Written to {result.folder}/: {files}")
 
 
@@ -158,9 +166,23 @@ def quality_line(prompt: str, quality: Mapping[str, float]) -> str:
     return f"{prompt}: of {quality['samples']:,} samples {shares}"
 
 
-def show_forecast(forecast: Forecast) -> None:
-    """Calls, tokens and dollars of what is still missing, and how sure that is."""
+def show_forecast(forecasts: Mapping[str, Forecast]) -> None:
+    """Calls, tokens and dollars of what is still missing, and how sure that is: of each model, and in all."""
     console = Console(highlight=False)
+    for model, forecast in forecasts.items():
+        if len(forecasts) > 1:
+            console.print(f"[bold]{escape(model)}[/]")
+        _show_forecast(console, forecast)
+    if len(forecasts) > 1:
+        every = total(list(forecasts.values()))
+        dollars = "" if every.dollars is None else f", about ${every.dollars:,.2f} where a price is known"
+        console.print(
+            f"[bold]In all[/] {every.samples:,} samples in {every.calls:,} calls: about {every.usage.prompt:,} prompt "
+            f"and {every.usage.completion:,} generated tokens{dollars}."
+        )
+
+
+def _show_forecast(console: Console, forecast: Forecast) -> None:
     if not forecast.samples:
         console.print("Every sample is in the store: the run would cost nothing.")
         return

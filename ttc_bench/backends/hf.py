@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from ttc_bench import prompts
+from ttc_bench.backends import headers
 from ttc_bench.backends import weights as files
 from ttc_bench.core import Completion, Job, Request, Sample, Usage
 from ttc_bench.errors import BackendError, PromptTooLong
@@ -49,18 +50,22 @@ class HFBackend:
         )  # one thread: torch keeps a pool for each caller
         self._loaded: _Loaded | None = None
         self._tokenizer: Any = None
+        self._parameters = headers.parameters(self._weights)  # of a token's way; None where no header tells
+        self._engine = ""
 
     def identity(self) -> dict[str, Any]:
-        """Name, pin, dtype and device; parameters and engine once the model is loaded."""
-        known = {
+        """Name, pin, dtype, device and parameters; the engine once the model was loaded."""
+        known: dict[str, Any] = {
             "kind": f"hf {self._weights.kind}",
             "name": self._weights.name,
             "revision": self._weights.pin,
             "dtype": self._dtype,
             "device": self._device,
         }
-        if self._loaded:
-            known |= {"parameters": self._loaded.parameters, "engine": self._loaded.engine}
+        if self._parameters is not None:
+            known["parameters"] = self._parameters
+        if self._engine:
+            known["engine"] = self._engine
         return known
 
     def calls(self, jobs: Sequence[Job]) -> int:
@@ -90,12 +95,24 @@ class HFBackend:
         return text[: ends[tokens - 1][1]] if tokens < len(ends) else text
 
     async def close(self) -> None:
-        """Free the model. The backend can be used again and would load it again."""
-        self._loaded = None
+        """Free the model's memory. The backend can be used again and would load it again."""
+        if self._loaded:
+            # in the same thread: after the last step, whose cache is freed too
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._unload)
+
+    def _unload(self) -> None:
+        loaded, self._loaded = self._loaded, None
+        if loaded:
+            device = loaded.model.device.type
+            del loaded
+            _free(device)
 
     def _begin(self, jobs: list[Job]) -> Iterator[list[Sample]]:
         if not self._loaded:
             self._loaded = _Loaded(*files.load(self._weights, self._dtype, self._device))
+            self._engine = self._loaded.engine
+            if self._parameters is None and not headers.partly(self._loaded.model.config.to_dict()):
+                self._parameters = self._loaded.parameters
         loaded = self._loaded
         rows = [row for job in jobs for row in loaded.rows(job)]
         payers = {(job.request.address, job.indices[0]) for job in jobs}
@@ -123,7 +140,7 @@ class HFBackend:
                     raise BackendError(line, fatal=True) from error
                 room = max(1, min(room, len(waiting)) // 2)
             if waiting:
-                loaded.free()  # not while handling the error, whose traceback holds on to the cache
+                _free(loaded.model.device.type)  # not while handling the error, whose traceback holds on to the cache
 
 
 def _advance(stream: Iterator[list[Sample]], halt: threading.Event) -> list[Sample] | None:
@@ -142,6 +159,17 @@ def _out_of_memory(error: Exception) -> bool:
     import torch
 
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def _free(device: str) -> None:
+    """Give memory back that nothing holds any more: a failed batch's, a model's."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 class _Loaded:
@@ -304,13 +332,3 @@ class _Loaded:
             else:
                 low = middle + 1
         return low
-
-    def free(self) -> None:
-        """Give memory of a failed batch back."""
-        import gc
-
-        import torch
-
-        gc.collect()
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()

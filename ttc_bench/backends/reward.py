@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,12 @@ from ttc_bench.core import Completion, Problem, Score, Usage
 from ttc_bench.errors import BackendError, nearest
 
 BATCH_TOKENS = {"cuda": 32768, "cpu": 4096}  # padding included; scores are stored batch by batch, so not too many
-AGGREGATES = {"last": lambda s: s[-1], "min": min, "prod": math.prod, "mean": lambda s: sum(s) / len(s)}
+AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
+    "last": lambda s: s[-1],
+    "min": min,
+    "prod": math.prod,
+    "mean": lambda s: sum(s) / len(s),
+}
 STEP_TOKEN = "<extra_0>"  # Qwen2.5-Math-PRM (Zhang et al. 2025, arXiv:2501.07301) scores where this token stands
 STEP_END = "\n\n"  # what the other token classifiers have after every step
 QWEN_HEADS = {"Qwen2ForRewardModel": 1, "Qwen2ForProcessRewardModel": 2}  # labels of their head of two layers
@@ -73,10 +78,10 @@ class RewardModel:
         """Free the model. The scorer can be used again and would load it again."""
         self._loaded = None
 
-    def _score(self, items: list[tuple[Problem, Completion]]) -> Iterator[list[tuple[int, Score]]]:
+    def _score(self, items: list[tuple[Problem, Completion]]) -> Generator[list[tuple[int, Score]]]:
         if not self._loaded:
-            loaded = files.load(self._weights, self._dtype, self._device, _from_pretrained)
-            self._loaded = _Loaded(self._weights.name, *loaded, bool(self._steps))
+            model, tokenizer = files.load(self._weights, self._dtype, self._device, _from_pretrained)
+            self._loaded = _Loaded(self._weights.name, model, tokenizer, bool(self._steps))
         loaded, parameters = self._loaded, self._loaded.parameters
         texts = [(problem.question, completion.text) for problem, completion in items]
         rows = [loaded.rows(i, question, answer) for i, (question, answer) in enumerate(texts)]
@@ -235,9 +240,9 @@ class _Loaded:
         if self._named_padding is not None:
             return self._named_padding
         last = {row.tokens[-1] for row in batch}
-        free = next(i for i in range(len(batch) + 1) if i not in last)
+        free: int = next(i for i in range(len(batch) + 1) if i not in last)
         self._config.pad_token_id = free
-        return free
+        return int(free)
 
     def _values(self, logits: Any) -> list[float]:
         """Of [n, label]: the probability of the second label; of a single label the raw number where it rates the whole

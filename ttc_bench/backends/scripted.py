@@ -20,11 +20,13 @@ class ScriptedBackend:
     script: Callable[[Request, int], str | Completion | BackendError]
     model: str = "scripted"
     signals: frozenset[str] = frozenset()
+    parameters: int | None = None
     asked: list[tuple[str, int]] = field(default_factory=list)
     closed: bool = False
 
     def identity(self) -> dict[str, Any]:
-        return {"kind": "scripted", "name": self.model}
+        known = {} if self.parameters is None else {"parameters": self.parameters}
+        return {"kind": "scripted", "name": self.model, **known}
 
     def calls(self, jobs: Sequence[Job]) -> int:
         return sum(len(job.indices) for job in jobs)

@@ -1,0 +1,161 @@
+"""Several models in one run: one after another, one report, and one that fails takes nothing from the others."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import arithmetic, config, model, signalled
+
+from ttc_bench import experiment
+from ttc_bench.backends.scripted import ScriptedBackend
+from ttc_bench.core import Completion, Request, Usage
+from ttc_bench.errors import BackendError, TtcError
+from ttc_bench.experiment import dry_run, replay, report, run
+from ttc_bench.export import rows as exported
+from ttc_bench.names import labels
+
+NAMES = ("mine:small", "mine:large")
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take seconds, and other tests look at them."""
+    monkeypatch.setattr(experiment, "draw", lambda folder, analysis, described: None)
+
+
+def anything(request: Request, index: int) -> Completion:
+    """Never right, but an answer to whatever was asked."""
+    return Completion(f"{index}: the answer is -{index}.", "stop", Usage(5, 0, 7), signals={"self_certainty": index})
+
+
+def two(script: Callable[[Request, int], object] = signalled) -> dict[str, ScriptedBackend]:
+    return {"mine:small": model(script, "s"), "mine:large": model(signalled, "l")}
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "curve.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+async def test_two_models_are_one_report_and_a_rerun_samples_nothing(tmp_path: Path) -> None:
+    def both() -> dict[str, ScriptedBackend]:
+        return {"mine:small": model(anything, "s"), "mine:large": model(anything, "l")}
+
+    asked = config(tmp_path, model=NAMES, task=("chain-arithmetic", "comparison"))
+    first = await run(asked, both())
+    assert first.folder.name == "small+large-chain-arithmetic-comparison"
+    assert first.filled.made == 2 * (2 * 6 * 4 * 2)  # models x (tasks x problems x samples x prompts)
+    order = list(dict.fromkeys((p.task, p.model) for p in first.analysis.points))
+    assert order == [(t, m) for t in ("chain-arithmetic", "comparison") for m in NAMES]  # task by task
+    assert "chain-arithmetic, mine:small, cot" in first.analysis.quality
+    assert len(first.analysis.problems) == 12  # each once, with the samples of both
+    shown = {row["prompt"] for row in exported(first.analysis.problems)}
+    assert shown == {f"{m}, {prompt}" for m in NAMES for prompt in ("direct", "cot")}
+    assert [entry["id"] for entry in first.manifest["models"]] == ["s", "l"]
+    before, again = rows(first.folder), both()
+    second = await run(asked, again)
+    assert second.filled.made == 0
+    assert [b.asked for b in again.values()] == [[], []]
+    assert rows(first.folder) == before
+    await report(first.folder)
+    assert rows(first.folder) == before
+    alone = await run(
+        config(tmp_path, task=("chain-arithmetic", "comparison"), model=("mine:large",)), both()["mine:large"]
+    )
+    assert alone.filled.made == 0  # the store does not care who asked
+    assert [r for r in before if r["model"] == "mine:large"] == rows(alone.folder)
+
+
+async def test_one_model_at_a_time_has_the_memory(tmp_path: Path) -> None:
+    """Two models of 100 GB each must not be loaded together."""
+    backends = two()
+    seen = []
+
+    def script(request: Request, index: int) -> Completion:
+        seen.append(backends["mine:small"].closed)
+        return signalled(request, index)
+
+    backends["mine:large"].script = script
+    await run(config(tmp_path, model=NAMES, method=("cot",)), backends)
+    assert seen
+    assert all(seen)
+
+
+async def test_a_model_that_fails_for_good_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    def broken(request: Request, index: int) -> str | BackendError:
+        return BackendError("401: wrong key", fatal=True) if index == 3 else arithmetic(request, index)
+
+    asked = config(tmp_path, model=NAMES, method=("cot", "self-consistency"))
+    result = await run(asked, two(broken))
+    assert {p.model for p in result.analysis.points} == {"mine:large"}
+    assert result.filled.made == 3 + 24
+    assert len(result.filled.holes) == 21
+    assert "mine:small: 401: wrong key; the same command asks it again" in result.analysis.notes
+    assert any("chain-arithmetic, mine:small, cot: 21 of 24 samples are missing" in n for n in result.analysis.notes)
+    assert result.manifest["this_run"]["samples_made"] == 27
+    backends = two()
+    healed = await run(asked, backends)
+    assert [len(b.asked) for b in backends.values()] == [21, 0]
+    assert {p.model for p in healed.analysis.points} == set(NAMES)
+    assert healed.analysis.notes == []
+
+
+async def test_where_every_model_fails_the_first_error_ends_the_run(tmp_path: Path) -> None:
+    def broken(request: Request, index: int) -> BackendError:
+        return BackendError("no such model", fatal=True)
+
+    backends = {name: model(broken, name) for name in NAMES}
+    with pytest.raises(TtcError, match=r"^mine:small: no such model$"):
+        await run(config(tmp_path, model=NAMES), backends)
+    assert all(b.closed for b in backends.values())
+
+
+async def test_verifiers_serve_the_models_that_have_them(tmp_path: Path) -> None:
+    """A local model records self-certainty, a server does not: comparing them must not need two runs."""
+    backends = two()
+    backends["mine:large"].signals = frozenset({"logprob"})
+    result = await run(config(tmp_path, model=NAMES), backends)
+    assert {(p.model, p.method) for p in result.analysis.points if p.method.startswith("best")} == {
+        ("mine:small", "best-of-n (self-certainty)"),
+        ("mine:large", "best-of-n (logprob)"),
+    }
+    with pytest.raises(TtcError, match="unknown verifier 'x'"):
+        await run(config(tmp_path, model=NAMES, verifier=("x",)), two())
+
+
+async def test_names_that_cannot_be_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(TtcError, match=r"mine:small and mine:large are the same model \(s\); name it once"):
+        await run(config(tmp_path, model=NAMES), {name: model(name="s") for name in NAMES})
+    with pytest.raises(TtcError, match="expected one for each of mine:small, mine:large"):
+        await run(config(tmp_path, model=NAMES), model())
+    with pytest.raises(TtcError, match=r"model = 'a,b': expected a tuple of names"):
+        config(tmp_path, model="a,b")
+    assert labels(["builtin", "hf:a/x", "hf:b/x", "hf:c/y.gguf"]) == {
+        "builtin": "builtin", "hf:a/x": "hf:a/x", "hf:b/x": "hf:b/x", "hf:c/y.gguf": "y",
+    }  # fmt: skip
+
+
+async def test_a_forecast_for_each_model(tmp_path: Path) -> None:
+    asked = config(tmp_path, model=NAMES, method=("cot",))
+    found = await dry_run(asked, 2, two())
+    assert {name: (f.samples, f.measured) for name, f in found.items()} == dict.fromkeys(NAMES, (22, 1))
+    result = await run(asked, two())
+    assert result.filled.made == 44
+
+
+async def test_the_folder_of_an_older_version_can_still_be_read(tmp_path: Path) -> None:
+    """run.json had one "model", and config.model was a text."""
+    result = await run(config(tmp_path), model())
+    before = rows(result.folder)
+    raw = json.loads((result.folder / "run.json").read_text())
+    (raw["model"],), raw["config"]["model"] = raw.pop("models"), "scripted"
+    (result.folder / "run.json").write_text(json.dumps(raw))
+    assert (await replay(result.folder)).analysis.points == result.analysis.points
+    again = model()
+    await run(config(tmp_path), again)
+    assert again.asked == []
+    assert rows(result.folder) == before
