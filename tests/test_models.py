@@ -6,17 +6,22 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from fakes import arithmetic, config, model, signalled
 
 from ttc_bench import experiment
 from ttc_bench.backends.scripted import ScriptedBackend
-from ttc_bench.core import Completion, Request, Usage
+from ttc_bench.core import Completion, Grader, Problem, Request, Score, Task, Usage
+from ttc_bench.curves import Graded, Pools, curve
 from ttc_bench.errors import BackendError, TtcError
+from ttc_bench.exchange import sentences
 from ttc_bench.experiment import dry_run, replay, report, run
 from ttc_bench.export import rows as exported
 from ttc_bench.names import labels
+from ttc_bench.strategies import METHODS
+from ttc_bench.terminal import show, show_forecast
 
 NAMES = ("mine:small", "mine:large")
 
@@ -159,3 +164,70 @@ async def test_the_folder_of_an_older_version_can_still_be_read(tmp_path: Path) 
     await run(config(tmp_path), again)
     assert again.asked == []
     assert rows(result.folder) == before
+
+
+async def test_flops_are_those_of_the_tokens_read_and_generated(tmp_path: Path) -> None:
+    """Kaplan et al.: two a parameter and token; four separate prompts of 20 tokens are read four times."""
+    backend = model()
+    backend.parameters = 1000
+    result = await run(config(tmp_path, method=("self-consistency",)), backend)
+    for p in result.analysis.points:
+        assert (p.parameters, p.flops) == (1000, 2 * 1000 * (20 + 7) * p.k)
+    before = rows(result.folder)
+    assert before[0]["flops"] == "54000.0"
+    assert "values" not in before[0]
+    await report(result.folder)
+    assert rows(result.folder) == before
+    nameless = await run(config(tmp_path / "x", method=("self-consistency",)), model())
+    assert {(p.parameters, p.flops) for p in nameless.analysis.points} == {(None, None)}
+
+
+async def test_what_was_learned_by_loading_a_model_is_kept(tmp_path: Path) -> None:
+    """A pickled checkpoint tells its size only once loaded. The rerun, which loads nothing, must draw the same FLOPs."""
+
+    class Pickled(ScriptedBackend):
+        def identity(self) -> dict[str, object]:
+            return super().identity() | ({"parameters": 1000} if self.asked else {})
+
+    def fresh() -> Pickled:
+        return Pickled(signalled, model="p", signals=frozenset({"self_certainty"}))
+
+    first = await run(config(tmp_path), fresh())
+    assert first.analysis.points[0].parameters == 1000
+    before = rows(first.folder)
+    await run(config(tmp_path), fresh())
+    assert rows(first.folder) == before
+
+
+def test_a_verifier_with_weights_of_its_own_is_charged_with_them() -> None:
+    task = Task("t", (), "", cast(Grader, None))
+    read = Score(1.0, Usage(prompt=50, completion=10), parameters=300)
+    plain = Score(1.0, Usage(prompt=50, completion=10))
+    sample = Completion("1", "stop", Usage(prompt=20, completion=7))
+    for score, size in ((read, 300), (plain, 1000)):
+        graded = Graded(
+            Problem("p", "?", "1"), (0, 1), (sample,) * 2, ("1",) * 2, ("r",) * 2, (True,) * 2, {"v": (score,) * 2}
+        )
+        pool = Pools(task, "cot", None, 2, (graded,))
+        for p in curve("m", METHODS["best-of-n"], "v", pool, parameters=1000):
+            assert p.flops == 2 * p.k * (27 * 1000 + 60 * size)
+
+
+async def test_size_against_thinking_is_said_in_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backends = two()
+    for size, one in zip((1000, 4000), backends.values(), strict=True):
+        one.parameters = size
+    result = await run(config(tmp_path, model=NAMES), backends)
+    show(result)
+    out = " ".join(capsys.readouterr().out.split())
+    for sentence in sentences(result.analysis.points):
+        assert sentence in out
+    assert "small with" in out
+    for name in NAMES:
+        assert f"chain-arithmetic · {name} · 6 problems" in out
+    assert out.count("cot: of 24 samples") == 2  # under the table of its model
+    show_forecast(await dry_run(config(tmp_path, model=NAMES, samples=8), 0, two()))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "In all 96 samples in 96 calls" in out

@@ -305,3 +305,21 @@ def test_no_points_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(TtcError, match="at least one curve point"):
         write_report(tmp_path / "report.html", [], RUN, QUALITY, [])
     assert not (tmp_path / "report.html").exists()
+
+
+def test_several_models_have_a_section_of_their_own(tmp_path: Path) -> None:
+    points = [
+        replace(p, values=tuple(float(i < round(100 * p.accuracy)) for i in range(100)))
+        for i, m in enumerate(("hf:a/small", "hf:a/<large>"))
+        for p in story(model=m, base=0.2 + 0.1 * i, parameters=10 ** (6 + i))
+    ]
+    write_report(tmp_path / "r.html", points, RUN, QUALITY, problems(2))
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    section = page.split("Size against thinking</h2>")[1].split("</section>")[0]
+    assert section.count("<svg") == 2
+    assert "small with self-consistency" in section
+    assert "&lt;large&gt; with cot" in section
+    assert "<large>" not in page.split("<body>")[1].split("<script")[0]
+    assert not re.search(r"<style|style=|<script|<image|href", section)  # the policy of the page would refuse them
+    write_report(tmp_path / "one.html", story(), RUN, QUALITY, problems(2))
+    assert "Size against thinking" not in (tmp_path / "one.html").read_text(encoding="utf-8")

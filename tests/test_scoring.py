@@ -132,7 +132,7 @@ async def test_the_manifest_names_the_verifier_and_the_terminal_counts(tmp_path:
     seen: list[tuple[str, int, int]] = []
     watch = Watch(on_score=lambda verifier, done, missing: seen.append((verifier, done, missing)))
     result = await run(asked(tmp_path, verifier=("longest:some/path", "self-certainty")), model(), watch)
-    kept = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))["verifiers"]
+    kept = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))["models"][0]["verifiers"]
     told = {"id": "longest@1", "kind": "fake", "revision": "1", "parameters": 1000}
     assert kept == {"longest:some/path": told, "self-certainty": {}}
     assert seen == [("longest:path", i, 24) for i in range(25)]

@@ -146,7 +146,7 @@ def _panel(
         .mark_rule(strokeWidth=1.2, opacity=0.45)
         .encode(xs, ys, y2="high:Q", color=colour),
         layer(rows).mark_line(strokeWidth=1.9).encode(xs, ys, colour, dash, order=alt.Order("x:Q")),
-        layer(rows)
+        layer(rows[::-1])  # single samples on top of the lines that begin there
         .mark_point(filled=True, size=64, stroke="white", strokeWidth=0.8, opacity=1)
         .encode(xs, ys, colour, shape),
         *written(figure, write(rows, frame, False), frame, xs, ys),

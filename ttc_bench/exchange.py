@@ -17,6 +17,10 @@ from ttc_bench.stats import CONFIDENCE, paired_difference
 
 MARGIN = 0.1  # in accuracy: a difference between two models has to be known this well, either way, to be spoken of
 TARGETS = ("direct", "cot")
+RULE = (
+    f"A match is stated where a curve reaches it and the paired difference between the models is known to ±{MARGIN:.2f} "
+    "(95% interval over problems); between computed points curves are read off in log FLOPs, beyond them not at all."
+)
 
 
 @dataclass(frozen=True)

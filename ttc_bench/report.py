@@ -120,7 +120,8 @@ def _models(points: Sequence[CurvePoint]) -> str:
         for name, spec in specs.items()
     )
     title = '<h2 id="models-title">Size against thinking</h2>'
-    return f'<section aria-labelledby="models-title">\n{title}\n<ul>\n{said}\n</ul>\n{figures}\n</section>'
+    rule = f'<p class="note">{_text(exchange.RULE)}</p>'
+    return f'<section aria-labelledby="models-title">\n{title}\n<ul>\n{said}\n</ul>\n{rule}\n{figures}\n</section>'
 
 
 def reading(points: Sequence[CurvePoint]) -> list[str]:

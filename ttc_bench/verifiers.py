@@ -137,3 +137,10 @@ def identities(verifiers: Mapping[str, Sequence[Verifier]]) -> dict[str, Any]:
     """What run.json says of each verifier, by the name it was asked for; nothing of those without a model."""
     every = {getattr(v, "asked", v.name): v for made in verifiers.values() for v in made}
     return {name: v.identity() if isinstance(v, Stored) else {} for name, v in every.items()}
+
+
+def remarks(described: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of the verifiers in run.json: a judge of its own samples tends to favour them (Zheng et
+    al. 2023, arXiv:2306.05685)."""
+    own = [name for name, one in described.items() if name.startswith("judge") and one.get("judges_itself")]
+    return [f"verifier {name}: the model judges its own samples" for name in own]
