@@ -33,7 +33,9 @@ Methods = Annotated[
 ]
 Verifiers = Annotated[
     str | None,
-    typer.Option(help="For best-of-n, of self-certainty, logprob, checker (default: the first that the model serves)"),
+    typer.Option(
+        help="For best-of-n: self-certainty, logprob, checker, reward:PATH-OR-ID (default: the first that serves)"
+    ),
 ]
 PromptName = Annotated[
     str | None, typer.Option(help="Prompt that voting methods sample with: direct, cot, cot-few-shot (default cot)")
