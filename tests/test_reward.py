@@ -13,6 +13,7 @@ from fakes import config, model
 from ttc_bench import verifiers
 from ttc_bench.backends import reward
 from ttc_bench.backends.reward import RewardModel, step_ends
+from ttc_bench.backends.scripted import ScriptedBackend
 from ttc_bench.core import Completion, Problem, Score, Usage
 from ttc_bench.errors import BackendError, TaskError, TtcError
 from ttc_bench.experiment import report, run
@@ -223,7 +224,8 @@ async def test_out_of_memory_halves_the_batch(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(reward._Loaded, "_forward", small)
     assert values(await scores(str(folder))) == pytest.approx(values(expected), abs=1e-4)
-    assert sizes == [5, 2, 1, 1, 1, 1, 1]
+    assert sizes[:3] == [5, 2, 1]
+    assert sizes.count(1) == 5
 
 
 @pytest.mark.parametrize(
@@ -269,9 +271,10 @@ async def test_a_run_loads_it_once_and_a_report_never(tmp_path: Path, monkeypatc
     asked = config(
         tmp_path, task=("chain-arithmetic", "ordering"), method=("best-of-n",), verifier=(f"reward:{folder}",)
     )
-    result = await run(asked, model())
+    backend = ScriptedBackend(lambda request, index: f"The answer is {index}.")
+    result = await run(asked, backend)
     assert loads == ["rm"]
-    again = await run(asked, model())
+    again = await run(asked, backend)
     (folder / "model.safetensors").unlink()
     replayed = await report(result.folder)
     assert loads == ["rm"]

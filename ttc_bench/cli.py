@@ -40,8 +40,8 @@ Methods = Annotated[
 Verifiers = Annotated[
     str | None,
     typer.Option(
-        help="For best-of-n and weighted votes, of self-certainty, logprob, tail-confidence, lowest-group-confidence, "
-        "checker (default: the first that the model serves)"
+        help="For best-of-n and weighted votes: self-certainty, logprob, tail-confidence, lowest-group-confidence, "
+        "checker, reward:PATH-OR-ID, judge:MODEL, p-true (default: the first that serves)"
     ),
 ]
 PromptName = Annotated[
