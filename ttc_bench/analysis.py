@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, CurvePoint, Problem, Request, Score, Task, Verifier
-from ttc_bench.curves import Graded, Pools, bound, curve
+from ttc_bench.curves import Graded, Measured, Pools, bound, curve
+from ttc_bench.difficulty import DifficultyPoint, by_difficulty
 from ttc_bench.grading import group
 from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS
@@ -26,6 +27,7 @@ class Analysis:
     quality: dict[str, dict[str, float]]  # by "task, prompt"
     problems: list[ProblemView]
     notes: list[str]  # what a reader must know before believing the numbers
+    difficulty: list[DifficultyPoint]  # of the tasks whose problems have several difficulties
 
 
 @dataclass(frozen=True)
@@ -78,19 +80,28 @@ async def analyse(
         ]
         pools.append(Pools(task, prompt, effort, config.samples, tuple(graded)))
     points: list[CurvePoint] = []
+    measured: list[Measured] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
             of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method)]
             for verifier in [v.name for v in verifiers[task.name]] if method.verified else [None]:
                 curves = [curve(config.model, method, verifier, pool, rate) for pool in of_method]
-                points += [p for c in curves for p in c]
+                measured += [m for c in curves for m in c]
+                points += [m.point for c in curves for m in c]
                 if not method.votes and len(config.efforts) > 1:
-                    points += [replace(p, method=f"{method.name} by effort") for c in curves for p in c]
+                    points += [replace(m.point, method=f"{method.name} by effort") for c in curves for m in c]
         voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
         for pool in (p for p in pools if p.task is task and p.prompt in voted):
-            points += bound(config.model, pool, rate)
+            bounds = bound(config.model, pool, rate)
+            measured += bounds
+            points += [m.point for m in bounds]
     quality = {p.name: p.quality for p in pools}
-    return Analysis(mark_pareto(points), quality, views(pools), notes(config, pools, likely_reason))
+    levels = [
+        row
+        for m in measured
+        for row in by_difficulty(m.point, [g.problem for g in m.pool.problems], m.values, m.tokens)
+    ]
+    return Analysis(mark_pareto(points), quality, views(pools), notes(config, pools, likely_reason), levels)
 
 
 def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:

@@ -72,16 +72,25 @@ class Pools:
         }
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A point of a curve, and what it is the mean of: the chance that the answer is right, and the generated tokens,
+    both [problem], in the order of the pool's problems."""
+
+    point: CurvePoint
+    pool: Pools
+    values: tuple[float, ...]
+    tokens: tuple[float, ...]
+
+
 def draws(most: int) -> list[int]:
     """1, 2, 4, ... and the pool's own size."""
     return sorted({2**i for i in range(most.bit_length())} | {most}) if most else []
 
 
-def curve(
-    model: str, method: Method, verifier: str | None, pool: Pools, tariff: Price | None = None
-) -> list[CurvePoint]:
+def curve(model: str, method: Method, verifier: str | None, pool: Pools, tariff: Price | None = None) -> list[Measured]:
     """One point per k, computed from the one pool: accuracy is the mean over problems of weights @ correct."""
-    points = []
+    measured = []
     for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
         values, tokens, totals = [], [], []
         for g in pool.problems:
@@ -91,19 +100,21 @@ def curve(
             tokens.append(outcome.tokens)
             totals.append(outcome.tokens + prompt_tokens(g, k, verifier))
         label = f"{method.name} ({verifier})" if verifier else method.name
-        points.append(_point(model, label, k, pool, values, tokens, totals, tariff))
-    return points
+        point = _point(model, label, k, pool, values, tokens, totals, tariff)
+        measured.append(Measured(point, pool, tuple(values), tuple(tokens)))
+    return measured
 
 
-def bound(model: str, pool: Pools, tariff: Price | None = None) -> list[CurvePoint]:
+def bound(model: str, pool: Pools, tariff: Price | None = None) -> list[Measured]:
     """pass@k: what a perfect verifier would reach with the same samples."""
-    points = []
+    measured = []
     for k in draws(pool.depth):
         values = [pass_at_k(len(g.correct), sum(g.correct), k) for g in pool.problems]
         tokens = [k * sum(c.usage.completion for c in g.completions) / len(g.completions) for g in pool.problems]
         totals = [t + prompt_tokens(g, k, None) for t, g in zip(tokens, pool.problems, strict=True)]
-        points.append(_point(model, "pass@k", k, pool, values, tokens, totals, tariff, bound=True))
-    return points
+        point = _point(model, "pass@k", k, pool, values, tokens, totals, tariff, bound=True)
+        measured.append(Measured(point, pool, tuple(values), tuple(tokens)))
+    return measured
 
 
 def prompt_tokens(g: Graded, k: int, verifier: str | None) -> float:

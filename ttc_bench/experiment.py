@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import charts, manifest, tasks, verifiers
+from ttc_bench import chart_difficulty, charts, manifest, tasks, verifiers
 from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, plan, tariff
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, CurvePoint, Job, Request, Sample, Task
+from ttc_bench.difficulty import DifficultyPoint
 from ttc_bench.errors import BackendError, PromptTooLong, TaskError, TtcError, nearest
 from ttc_bench.forecast import Forecast, forecast
 from ttc_bench.pool import Filled, fill
@@ -42,7 +43,10 @@ class Watch:
 
 
 SILENT = Watch()
-DRAWN = ("curve.csv", "report.html", "accuracy_vs_tokens.png", "accuracy_vs_tokens.svg")
+DRAWN = (
+    *("curve.csv", "report.html", "accuracy_vs_tokens.png", "accuracy_vs_tokens.svg"),
+    *("difficulty.csv", "accuracy_by_difficulty.png", "accuracy_by_difficulty.svg"),
+)
 
 
 async def run(config: Config, backend: Backend | None = None, watch: Watch = SILENT) -> Result:
@@ -253,16 +257,26 @@ async def _fill(
 
 
 def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
-    """run.json, and, where there is a point to draw, curve.csv, the pictures and report.html. There is none while a
-    problem has no sample at all: leaving it out of the mean would flatter the model."""
+    """run.json, and, where there is a point to draw, curve.csv, the pictures and report.html; difficulty.csv where
+    problems differ in difficulty. There is no point while a problem has no sample at all: leaving it out of the mean
+    would flatter the model."""
     manifest.write(folder, described)
     for name in DRAWN:  # of an earlier run with other samples
         (folder / name).unlink(missing_ok=True)
     if not analysis.points:
         return
-    with (folder / "curve.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, [f.name for f in dataclasses.fields(CurvePoint)], lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(dataclasses.asdict(point) for point in analysis.points)
+    _csv(folder / "curve.csv", CurvePoint, analysis.points)
     charts.save(analysis.points, folder)
-    write_report(folder / "report.html", analysis.points, described, analysis.quality, analysis.problems)
+    if analysis.difficulty:
+        _csv(folder / "difficulty.csv", DifficultyPoint, analysis.difficulty)
+        chart_difficulty.save(analysis.difficulty, folder)
+    shown = (analysis.points, described, analysis.quality, analysis.problems, analysis.difficulty)
+    write_report(folder / "report.html", *shown)
+
+
+def _csv(path: Path, kind: type[CurvePoint] | type[DifficultyPoint], rows: Sequence[Any]) -> None:
+    """One column per field of the kind of row."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, [f.name for f in dataclasses.fields(kind)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(dataclasses.asdict(row) for row in rows)

@@ -100,6 +100,7 @@ def show(result: Result) -> None:
     paid = f"{made:,} samples, {spent.completion:,} generated and {spent.prompt:,} prompt tokens" if made else "nothing"
     console.print(f"This run spent: {paid}. The table shows what each method costs, stored samples included.")
     files = "report.html, accuracy_vs_tokens.png, curve.csv, run.json" if points else "run.json"
+    files += ", accuracy_by_difficulty.png, difficulty.csv" if points and result.analysis.difficulty else ""
     console.print(f"Written to {result.folder}/: {files}")
 
 
