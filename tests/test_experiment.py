@@ -38,6 +38,25 @@ async def test_a_run_writes_everything_and_a_rerun_samples_nothing(tmp_path: Pat
     assert float(first[1]["tokens"]) == 7  # what a method costs is the same from the store
 
 
+async def test_accuracy_by_difficulty_adds_up_to_the_curve(tmp_path: Path) -> None:
+    """The rows of all difficulties, weighted by their problems, are the points of the curve, and vanish without it."""
+    result = await run(config(tmp_path, limit=20), model())
+    with (result.folder / "difficulty.csv").open(encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert [row["difficulty"] for row in found[:8]] == [str(d) for d in range(1, 9)]
+    assert [row["problems"] for row in found[:8]] == ["3"] * 4 + ["2"] * 4
+    for point in rows(result.folder):
+        key = ("task", "model", "method", "prompt", "k")
+        mine = [row for row in found if all(row[name] == point[name] for name in key)]
+        for column in ("accuracy", "tokens"):
+            mean = sum(float(row[column]) * int(row["problems"]) for row in mine) / 20
+            assert mean == pytest.approx(float(point[column]))
+    assert (result.folder / "accuracy_by_difficulty.svg").exists()
+    one = await run(config(tmp_path, limit=4, difficulty=(2, 2), name=result.folder.name), model())
+    assert one.folder == result.folder
+    assert not list(one.folder.glob("*difficulty*"))
+
+
 async def test_the_curve_is_the_exact_one(tmp_path: Path) -> None:
     """Two problems, four samples each, right ones known: every number can be worked out by hand."""
     rights = {0: [0, 1, 2], 1: [3]}  # by problem: the indices that are right; the wrong ones agree with each other

@@ -14,6 +14,8 @@ import pytest
 from browser import CHROMIUM, Browser
 from curves import story
 
+from ttc_bench.core import Problem
+from ttc_bench.difficulty import by_difficulty
 from ttc_bench.errors import TtcError
 from ttc_bench.report import ProblemView, SampleView, reading, write_report
 
@@ -240,6 +242,27 @@ def test_fits_a_telephone(opened: Any) -> None:
 
 
 @needs_chromium
+def test_the_heat_map_draws_and_tells_its_numbers(opened: Any) -> None:
+    """It is drawn by the same script as the chart, under the same policy, and redrawn for a narrow page."""
+    problems = [Problem(str(i), "?", "1", difficulty=float(1 + i % 2)) for i in range(8)]
+    levels = [row for p in story() for row in by_difficulty(p, problems, [p.accuracy] * 8, [p.tokens] * 8)]
+    page = opened(story(), RUN, QUALITY, [], levels)
+    figure = "document.getElementById('figure-difficulty')"
+    page.wait(f"{figure}.dataset.drawn === 'wide'")
+    for words in ("difficulty", "2 (n = 4)", "self-consistency", "2.1k"):
+        assert words in page.js(f"{figure}.textContent"), words
+    cell = f"""[...{figure}.querySelectorAll('path[aria-label*="method: direct"]')].pop()"""
+    page.js(f"{cell}.scrollIntoView({{block: 'center'}})")
+    x, y = page.js(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({cell}.getBoundingClientRect())")
+    page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    page.wait("!document.getElementById('tip').hidden")
+    assert "95% interval" in page.js("document.getElementById('tip').textContent")
+    page.resize(400, 800)
+    page.wait(f"{figure}.dataset.drawn === 'narrow'")
+    assert page.js("document.documentElement.scrollWidth") <= 400
+
+
+@needs_chromium
 def test_prints_without_its_controls(opened: Any) -> None:
     page = opened(story(), RUN, QUALITY, problems(8))
     page.call("Emulation.setEmulatedMedia", media="print")
@@ -271,6 +294,7 @@ def test_tables_hold_the_points_and_the_quality(tmp_path: Path) -> None:
     cells = re.findall("<td>(.*?)</td>", row[1])
     assert cells == ["0.640 ± 0.004", "0.560 to 0.720", "2,096.0", "2,192.0", "Pareto front"]
     assert len(re.findall(r"<tr[^>]*><th scope=\"row\">", page)) == len(points) + 1
+    assert "figure-difficulty" not in page.split("<script", 1)[0]  # there is none without difficulties
     assert '<td class="warn">8.3%</td><td>4.2%</td><td>0.0%</td><td>0.0%</td><td>1,600</td>' in page
     assert "a &amp; b" in page
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
 
 from ttc_bench.budgets import BudgetFigures, figures, sequential_or_parallel
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, CurvePoint, Problem, Request, Score, Task, Verifier
-from ttc_bench.curves import Graded, Pools, along_variants, bound, curve, variants_of
+from ttc_bench.curves import Graded, Measured, Pools, along_variants, bound, curve, variants_of
+from ttc_bench.difficulty import DifficultyPoint, by_difficulty
 from ttc_bench.grading import group
 from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS, announce
@@ -29,8 +30,9 @@ class Analysis:
     quality: dict[str, dict[str, float]]  # by "task, prompt"
     problems: list[ProblemView]
     notes: list[str]  # what a reader must know before believing the numbers
-    budgets: list[BudgetFigures] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)  # sentences that the curves allow
+    difficulty: list[DifficultyPoint]  # of the tasks whose problems have several difficulties
+    budgets: list[BudgetFigures]
+    findings: list[str]  # sentences that the curves allow
 
 
 @dataclass(frozen=True)
@@ -107,24 +109,36 @@ async def analyse(
             pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), after, label))
     judged = {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
     await _score([p for p in pools if p.prompt in judged and not p.variant], verifiers)
-    points: list[CurvePoint] = []
+    measured: list[Measured] = []
+    by_effort: list[CurvePoint] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
             of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method) and not p.variant]
             for verifier in [v.name for v in verifiers[task.name]] if method.verified else [None]:
                 curves = [curve(name, method, verifier, pool, rate, parameters) for pool in of_method]
-                points += [p for c in curves for p in c] if not method.revises else []
+                measured += [m for c in curves for m in c] if not method.revises else []
                 if not method.votes and len(config.efforts) > 1:
-                    points += [replace(p, method=f"{method.name} by effort") for c in curves for p in c]
+                    by_effort += [replace(m.point, method=f"{method.name} by effort") for c in curves for m in c]
             for pool in of_method:
-                points += along_variants(name, method, pool, variants_of(pool, pools), rate, parameters)
+                measured += along_variants(name, method, pool, variants_of(pool, pools), rate, parameters)
         voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
         for pool in (p for p in pools if p.task is task and p.prompt in voted and not p.variant):
-            points += bound(name, pool, rate, parameters)
-    quality = {p.name: p.quality for p in pools}
-    points = mark_pareto(points)
-    said = notes(config, pools, likely_reason)
-    return Analysis(points, quality, views(pools), said, figures(name, pools), sequential_or_parallel(points))
+            measured += bound(name, pool, rate, parameters)
+    points = mark_pareto([*(m.point for m in measured), *by_effort])
+    levels = [
+        row
+        for m in measured
+        for row in by_difficulty(m.point, [g.problem for g in m.pool.problems], m.values, m.tokens)
+    ]
+    return Analysis(
+        points,
+        {p.name: p.quality for p in pools},
+        views(pools),
+        notes(config, pools, likely_reason),
+        levels,
+        figures(name, pools),
+        sequential_or_parallel(points),
+    )
 
 
 def merged(parts: Sequence[Analysis]) -> Analysis:
@@ -140,6 +154,7 @@ def merged(parts: Sequence[Analysis]) -> Analysis:
         {name: shares for part in parts for name, shares in part.quality.items()},
         list(problems.values()),
         [note for part in parts for note in part.notes],
+        [row for part in parts for row in part.difficulty],
         [row for part in parts for row in part.budgets],
         [sentence for part in parts for sentence in part.findings],
     )

@@ -82,6 +82,17 @@ class Pools:
         }
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A point of a curve, and what it is the mean of: the chance that the answer is right, and the generated tokens,
+    both [problem], in the order of the pool's problems."""
+
+    point: CurvePoint
+    pool: Pools
+    values: tuple[float, ...]
+    tokens: tuple[float, ...]
+
+
 def draws(most: int) -> list[int]:
     """1, 2, 4, ... and the pool's own size."""
     return sorted({2**i for i in range(most.bit_length())} | {most}) if most else []
@@ -94,10 +105,10 @@ def curve(
     pool: Pools,
     tariff: Price | None = None,
     parameters: int | None = None,
-) -> list[CurvePoint]:
+) -> list[Measured]:
     """One point per k, computed from the one pool: accuracy is the mean over problems of weights @ correct. Where a
     strategy draws subsets at random, `mc_error` is the standard error which that adds: sqrt(sum of variances) / Q."""
-    points = []
+    measured = []
     for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
         values, tokens, totals, noise = [], [], [], 0.0
         for g in pool.problems:
@@ -113,8 +124,9 @@ def curve(
         label = f"{method.name} ({verifier})" if verifier else method.name
         spent = flops(pool, k, verifier, totals, parameters)
         point = _point(model, label, k, pool, values, tokens, totals, tariff, spent, parameters)
-        points.append(replace(point, mc_error=sqrt(noise) / len(values)))
-    return points
+        point = replace(point, mc_error=sqrt(noise) / len(values))
+        measured.append(Measured(point, pool, tuple(values), tuple(tokens)))
+    return measured
 
 
 def variants_of(pool: Pools, pools: Sequence[Pools]) -> list[Pools]:
@@ -130,35 +142,36 @@ def along_variants(
     variants: Sequence[Pools],
     tariff: Price | None = None,
     parameters: int | None = None,
-) -> list[CurvePoint]:
+) -> list[Measured]:
     """Lines along which the thinking changes and k does not: by budget (votes at the largest k), by the number of
     waits, by rounds of revision. The last two begin with the pool as it was sampled."""
     kinds = ("refine",) if method.revises else ("budget", "wait")
-    points = []
+    measured = []
     for kind in kinds if not method.verified else ():
         changed = [p for p in variants if p.variant.split()[0] == kind]
         if not changed:
             continue
         steps = changed if kind == "budget" else [pool, *changed]
         for step in steps:
-            for point in curve(model, method, None, step, tariff, parameters)[-1:]:
-                k = f" (k = {point.k})" if method.votes else ""
+            for m in curve(model, method, None, step, tariff, parameters)[-1:]:
+                k = f" (k = {m.point.k})" if method.votes else ""
                 announced = " (announced)" if step.variant.endswith("announced") else ""
                 words = {"budget": f" by budget{announced}", "wait": " + wait", "refine": ""}[kind]
-                points.append(replace(point, method=f"{point.method}{k}{words}"))
-    return points
+                measured.append(replace(m, point=replace(m.point, method=f"{m.point.method}{k}{words}")))
+    return measured
 
 
-def bound(model: str, pool: Pools, tariff: Price | None = None, parameters: int | None = None) -> list[CurvePoint]:
+def bound(model: str, pool: Pools, tariff: Price | None = None, parameters: int | None = None) -> list[Measured]:
     """pass@k: what a perfect verifier would reach with the same samples."""
-    points = []
+    measured = []
     for k in draws(pool.depth):
         values = [pass_at_k(len(g.correct), sum(g.correct), k) for g in pool.problems]
         tokens = [k * sum(c.usage.completion for c in g.completions) / len(g.completions) for g in pool.problems]
         totals = [t + prompt_tokens(g, k, None) for t, g in zip(tokens, pool.problems, strict=True)]
         spent = flops(pool, k, None, totals, parameters)
-        points.append(_point(model, "pass@k", k, pool, values, tokens, totals, tariff, spent, parameters, bound=True))
-    return points
+        point = _point(model, "pass@k", k, pool, values, tokens, totals, tariff, spent, parameters, bound=True)
+        measured.append(Measured(point, pool, tuple(values), tuple(tokens)))
+    return measured
 
 
 def prompt_tokens(g: Graded, k: int, verifier: str | None) -> float:

@@ -67,6 +67,7 @@ async def run(config: Config, backend: Backend | Mapping[str, Backend] | None = 
                 size = entry.get("parameters")
                 part = await analyse(config, chosen, name, one.model, store, able[name], reason, size)
                 entry["verifiers"] = verifiers.identities(able[name])  # with the parameters, once they are known
+                part.notes.extend(verifiers.remarks(entry["verifiers"]))
                 if name in filled:
                     said = [*getattr(one, "notes", ()), *ended(config, one, filled[name])]
                     part.notes.extend(f"{name}: {note}" if len(backends) > 1 else note for note in said)
@@ -154,6 +155,7 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
         {**entry, "verifiers": entry.get("verifiers", {}) | verifiers.identities(able[name])}
         for name, entry in entries.items()
     ]
+    analysis.notes.extend(note for entry in models for note in verifiers.remarks(entry["verifiers"]))
     described = {
         **there,
         "models": models,

@@ -8,14 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import chart_models, charts, manifest
+from ttc_bench import chart_difficulty, chart_models, charts, manifest
 from ttc_bench.analysis import Analysis
 from ttc_bench.budgets import BudgetFigures
 from ttc_bench.core import CurvePoint
+from ttc_bench.difficulty import DifficultyPoint
 from ttc_bench.report import write_report
 
-PICTURES = ("accuracy_vs_tokens", "accuracy_vs_flops", "accuracy_vs_parameters")  # the last two of several models
-TABLES = ("curve.csv", "budgets.csv")
+PICTURES = (
+    "accuracy_vs_tokens",
+    *("accuracy_vs_flops", "accuracy_vs_parameters"),  # of several models
+    "accuracy_by_difficulty",
+)
+TABLES = ("curve.csv", "difficulty.csv", "budgets.csv")
 DRAWN = (*TABLES, "report.html", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 
 
@@ -28,6 +33,8 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
     if not analysis.points:
         return
     _table(folder / "curve.csv", CurvePoint, analysis.points)
+    if analysis.difficulty:
+        _table(folder / "difficulty.csv", DifficultyPoint, analysis.difficulty)
     if analysis.budgets:
         _table(folder / "budgets.csv", BudgetFigures, analysis.budgets)
     draw(folder, analysis, described)
@@ -37,7 +44,10 @@ def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
     """The pictures and report.html."""
     charts.save(analysis.points, folder)
     chart_models.save(analysis.points, folder)
-    write_report(folder / "report.html", analysis.points, described, analysis.quality, analysis.problems)
+    if analysis.difficulty:
+        chart_difficulty.save(analysis.difficulty, folder)
+    shown = (analysis.points, described, analysis.quality, analysis.problems, analysis.difficulty)
+    write_report(folder / "report.html", *shown)
 
 
 def _table(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:

@@ -22,8 +22,9 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-from ttc_bench import chart_models, charts, exchange
+from ttc_bench import chart_difficulty, chart_models, charts, exchange
 from ttc_bench.core import CurvePoint
+from ttc_bench.difficulty import DifficultyPoint
 
 ASSETS = Path(__file__).with_name("report_assets")
 PER_CHUNK = 40  # problems whose samples are unpacked together
@@ -76,10 +77,11 @@ def write_report(
     run: Mapping[str, Any],
     quality: Mapping[str, Mapping[str, float]],
     problems: Iterable[ProblemView],
+    difficulty: Sequence[DifficultyPoint] = (),
 ) -> None:
     """Writes the report to `path`. `run` is the manifest as in run.json; `quality` maps a pool's name (a prompt's, say)
-    to its shares `truncated, unextracted, duplicated, failed` and to any counts beside them; `problems` is read once.
-    Raises TtcError where there is no point to draw."""
+    to its shares `truncated, unextracted, duplicated, failed` and to any counts beside them; `problems` is read once;
+    without `difficulty` there is no section on it. Raises TtcError where there is no point to draw."""
     specs = {
         axis: {
             "title": charts.AXES[axis][1],
@@ -88,6 +90,12 @@ def write_report(
         }
         for axis in charts.axes(points)
     }
+    figures = {}  # name -> specifications: what the script draws into the element figure-NAME
+    if difficulty:
+        figures["difficulty"] = {
+            "wide": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True),
+            "narrow": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True, narrow=True),
+        }
     css, script, vega = _asset("report.css"), _asset("report.js"), _vega()
     page = Template(_asset("report.html")).substitute(
         policy=f"default-src 'none'; script-src {_hash(vega)} {_hash(script)}; style-src {_hash(css)}; "
@@ -96,9 +104,10 @@ def write_report(
         reading="\n".join(f"<p>{_text(sentence)}</p>" for sentence in reading(points)),
         tables="\n".join(_table(list(group)) for group in _panels(points)),
         models=_models(points),
+        difficulty=_asset("difficulty.html") if difficulty else "",
         quality=_quality(quality),
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
-        data="\n".join([_json("charts", specs), *_packed(problems)]),
+        data="\n".join([_json("charts", specs), _json("figures", figures), *_packed(problems)]),
         css=css,
         vega=vega,
         script=script,

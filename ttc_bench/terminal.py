@@ -21,7 +21,7 @@ from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
 from ttc_bench.experiment import Result, load_tasks
 from ttc_bench.forecast import Forecast, total
-from ttc_bench.outputs import PICTURES
+from ttc_bench.outputs import PICTURES, TABLES
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.reference import solve
 from ttc_bench.report import SHARES
@@ -127,7 +127,8 @@ def show(result: Result) -> None:
     paid = f"{made:,} samples, {spent.completion:,} generated and {spent.prompt:,} prompt tokens" if made else "nothing"
     console.print(f"This run spent: {paid}. The table shows what each method costs, stored samples included.")
     pictures = [f"{name}.png" for name in PICTURES if (result.folder / f"{name}.png").exists()]
-    files = ", ".join(["report.html", *pictures, "curve.csv", "run.json"]) if points else "run.json"
+    tables = [name for name in TABLES if (result.folder / name).exists()]
+    files = ", ".join([*(["report.html"] if points else []), *pictures, *tables, "run.json"])
     console.print(f"Written to {result.folder}/: {files}")
 
 

@@ -242,7 +242,7 @@ class _Loaded:
         last = {row.tokens[-1] for row in batch}
         free: int = next(i for i in range(len(batch) + 1) if i not in last)
         self._config.pad_token_id = free
-        return int(free)
+        return free
 
     def _values(self, logits: Any) -> list[float]:
         """Of [n, label]: the probability of the second label; of a single label the raw number where it rates the whole
