@@ -176,3 +176,63 @@ def test_main_writes_a_model_and_its_record(tmp_path: Path, monkeypatch: pytest.
     assert record["mix"] == training_data.MIX
     assert sum(record["mix"].values()) == 100
     assert (tmp_path / "model.safetensors").stat().st_size < 3 * record["parameters"]
+
+
+def test_the_model_card_says_what_was_measured() -> None:
+    """Each cell comes from the point of its own task, method and k."""
+    import evaluate
+
+    from ttc_bench.core import CurvePoint
+
+    def point(task: str, method: str, k: int, accuracy: float, tokens: float) -> CurvePoint:
+        low, high = accuracy - 0.05, accuracy + 0.05
+        return CurvePoint(task, "m", method, "cot", k, accuracy, low, high, tokens, tokens, problems=7, samples=4)
+
+    points = [
+        point(task, method, k, base + 0.01 * k + 0.1 * i, 10.0 * i)
+        for task, base in (("countdown", 0.1), ("word-problems", 0.3))
+        for i, (method, k) in enumerate(
+            (("direct", 1), ("cot", 1), ("self-consistency", 1), ("self-consistency", 4), ("pass@k", 1), ("pass@k", 4))
+        )
+    ]
+    assert evaluate.table(points, 4).splitlines()[2:] == [
+        "| countdown | 12 % | 0.11 ± 0.05 | 0.21 ± 0.05 | 0.44 ± 0.05 | 0.64 ± 0.05 | 0, 10 |",
+        "| word-problems | no | 0.31 ± 0.05 | 0.41 ± 0.05 | 0.64 ± 0.05 | 0.84 ± 0.05 | 0, 10 |",
+    ]
+    training = train.Training("tiny")
+    training.run(3_000)
+    config = evaluate.settings("medium", Path("results"), 7, 4)
+    text = evaluate.card(config, training.model.config.to_dict(), training.record("tiny"), points)
+    assert "10,800 parameters" in text
+    assert "7 test problems a task over all difficulties, 4 samples each" in text
+    assert "chain-arithmetic 40 %" in text
+    assert "shuffled-objects" in text.split("**Unseen**")[1].split("**Recipe**")[0]
+    assert "--limit 7 --samples 4" in text
+
+
+SHIPPED = [ROOT / "ttc_bench" / "models" / size for size in train.SIZES]
+
+
+def test_shipped_sizes_share_data_tokens_and_tokenizer() -> None:
+    """A model that was left over from another recipe would make the comparison of sizes meaningless."""
+    records = {path.name: json.loads((path / "training.json").read_text()) for path in SHIPPED}
+    for key in ("tokens", "answer_tokens", "steps", "seed", "rates", "mix", "torch"):
+        assert len({json.dumps(record[key]) for record in records.values()}) == 1, key
+    assert records["small"]["mix"] == training_data.MIX
+    tokenizers = {(path / "tokenizer.json").read_text() for path in SHIPPED}
+    assert tokenizers == {train.make_tokenizer().backend_tokenizer.to_str(pretty=True)}
+    assert sum((path / "model.safetensors").stat().st_size for path in SHIPPED) < 15e6
+    sizes = [records[name]["parameters"] for name in ("small", "medium", "large")]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_model_is_described_by_its_card(folder: Path) -> None:
+    record, text = json.loads((folder / "training.json").read_text()), (folder / "README.md").read_text()
+    for fact in (
+        f"{record['parameters']:,} parameters",
+        f"{record['tokens']:,} tokens",
+        f"{record['flops']:.2e} FLOPs",
+    ):
+        assert fact in text
+    assert all(f"\n| {task} |" in text for task in record["mix"])
