@@ -22,10 +22,10 @@ from ttc_bench.errors import BackendError, nearest
 
 BATCH_TOKENS = {"cuda": 32768, "cpu": 4096}  # padding included; scores are stored batch by batch, so not too many
 AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
-    "last": lambda s: s[-1],
+    "last": lambda steps: steps[-1],
     "min": min,
     "prod": math.prod,
-    "mean": lambda s: sum(s) / len(s),
+    "mean": lambda steps: sum(steps) / len(steps),
 }
 STEP_TOKEN = "<extra_0>"  # Qwen2.5-Math-PRM (Zhang et al. 2025, arXiv:2501.07301) scores where this token stands
 STEP_END = "\n\n"  # what the other token classifiers have after every step
@@ -83,8 +83,7 @@ class RewardModel:
             model, tokenizer = files.load(self._weights, self._dtype, self._device, _from_pretrained)
             self._loaded = _Loaded(self._weights.name, model, tokenizer, bool(self._steps))
         loaded, parameters = self._loaded, self._loaded.parameters
-        texts = [(problem.question, completion.text) for problem, completion in items]
-        rows = [loaded.rows(i, question, answer) for i, (question, answer) in enumerate(texts)]
+        rows = [loaded.rows(i, problem.question, answer.text) for i, (problem, answer) in enumerate(items)]
         fit = {i for i, mine in enumerate(rows) if all(len(r.tokens) <= loaded.context for r in mine)}
         if len(fit) < len(items):
             yield [(i, Score(None, parameters=parameters)) for i in range(len(items)) if i not in fit]
@@ -95,7 +94,7 @@ class RewardModel:
                 found[row.item][row.part] = scores
                 if len(found[row.item]) == len(rows[row.item]):
                     steps = [s for part in range(len(rows[row.item])) for s in found[row.item][part]]
-                    value = float(AGGREGATES[self._steps or "last"](steps))
+                    value = AGGREGATES[self._steps or "last"](steps)
                     usage = Usage(prompt=sum(len(r.tokens) for r in rows[row.item]))
                     done.append((row.item, Score(value if math.isfinite(value) else None, usage, parameters)))
             yield done
@@ -237,10 +236,11 @@ class _Loaded:
     def _padding(self, batch: Sequence[_Row]) -> int:
         """The token to pad with. Decoders score the last token that is not the padding of their configuration: where it
         names none, it must be one that no row ends with (the end-of-sequence token, the usual stand-in, often does)."""
-        if self._named_padding is not None:
-            return self._named_padding
+        named: int | None = self._named_padding
+        if named is not None:
+            return named
         last = {row.tokens[-1] for row in batch}
-        free: int = next(i for i in range(len(batch) + 1) if i not in last)
+        free = next(i for i in range(len(batch) + 1) if i not in last)
         self._config.pad_token_id = free
         return free
 
