@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, CurvePoint, Problem, Request, Score, Task, Verifier
 from ttc_bench.curves import Graded, Pools, bound, curve
+from ttc_bench.diagnostics import Diagnosis
 from ttc_bench.grading import group
+from ttc_bench.judging import judge
 from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.report import ProblemView, SampleView
@@ -26,6 +28,7 @@ class Analysis:
     quality: dict[str, dict[str, float]]  # by "task, prompt"
     problems: list[ProblemView]
     notes: list[str]  # what a reader must know before believing the numbers
+    judged: list[Diagnosis] = field(default_factory=list)  # majority and every verifier, by task and pool
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ async def analyse(
         ]
         pools.append(Pools(task, prompt, effort, config.samples, tuple(graded)))
     points: list[CurvePoint] = []
+    judged: list[Diagnosis] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
             of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method)]
@@ -89,8 +93,9 @@ async def analyse(
         voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
         for pool in (p for p in pools if p.task is task and p.prompt in voted):
             points += bound(config.model, pool, rate)
+            judged += judge(config.model, pool)
     quality = {p.name: p.quality for p in pools}
-    return Analysis(mark_pareto(points), quality, views(pools), notes(config, pools, likely_reason))
+    return Analysis(mark_pareto(points), quality, views(pools), notes(config, pools, likely_reason), judged)
 
 
 def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import charts, manifest, tasks, verifiers
+from ttc_bench import charts, diagnostics, manifest, tasks, verifiers
 from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, plan, tariff
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, CurvePoint, Job, Request, Sample, Task
@@ -42,7 +42,7 @@ class Watch:
 
 
 SILENT = Watch()
-DRAWN = ("curve.csv", "report.html", "accuracy_vs_tokens.png", "accuracy_vs_tokens.svg")
+DRAWN = ("curve.csv", "verifiers.csv", "report.html", "accuracy_vs_tokens.png", "accuracy_vs_tokens.svg")
 
 
 async def run(config: Config, backend: Backend | None = None, watch: Watch = SILENT) -> Result:
@@ -264,5 +264,13 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
         rows = csv.DictWriter(file, [f.name for f in dataclasses.fields(CurvePoint)], lineterminator="\n")
         rows.writeheader()
         rows.writerows(dataclasses.asdict(point) for point in analysis.points)
+    diagnostics.save(analysis.judged, folder)
     charts.save(analysis.points, folder)
-    write_report(folder / "report.html", analysis.points, described, analysis.quality, analysis.problems)
+    write_report(
+        folder / "report.html",
+        analysis.points,
+        described,
+        analysis.quality,
+        analysis.problems,
+        judged=analysis.judged,
+    )

@@ -22,8 +22,9 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-from ttc_bench import charts
+from ttc_bench import charts, report_verifiers
 from ttc_bench.core import CurvePoint
+from ttc_bench.diagnostics import Diagnosis
 
 ASSETS = Path(__file__).with_name("report_assets")
 PER_CHUNK = 40  # problems whose samples are unpacked together
@@ -70,10 +71,11 @@ def write_report(
     run: Mapping[str, Any],
     quality: Mapping[str, Mapping[str, float]],
     problems: Iterable[ProblemView],
+    judged: Sequence[Diagnosis] = (),
 ) -> None:
     """Writes the report to `path`. `run` is the manifest as in run.json; `quality` maps a pool's name (a prompt's, say)
     to its shares `truncated, unextracted, duplicated, failed` and to any counts beside them; `problems` is read once.
-    Raises TtcError where there is no point to draw."""
+    Raises TtcError where there is no point to draw. Without `judged` there is no section on verifiers."""
     specs = {
         axis: {
             "title": charts.AXES[axis][1],
@@ -82,6 +84,7 @@ def write_report(
         }
         for axis in charts.axes(points)
     }
+    figures = report_verifiers.figures(judged)  # name -> specifications: the script draws them into figure-NAME
     css, script, vega = _asset("report.css"), _asset("report.js"), _vega()
     page = Template(_asset("report.html")).substitute(
         policy=f"default-src 'none'; script-src {_hash(vega)} {_hash(script)}; style-src {_hash(css)}; "
@@ -89,9 +92,10 @@ def write_report(
         title=_text(_title(points)),
         reading="\n".join(f"<p>{_text(sentence)}</p>" for sentence in reading(points)),
         tables="\n".join(_table(list(group)) for group in _panels(points)),
+        verifiers=report_verifiers.section(judged),
         quality=_quality(quality),
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
-        data="\n".join([_json("charts", specs), *_packed(problems)]),
+        data="\n".join([_json("charts", specs), _json("figures", figures), *_packed(problems)]),
         css=css,
         vega=vega,
         script=script,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -17,6 +18,7 @@ from rich.table import Table
 from ttc_bench import tasks as task_files
 from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
+from ttc_bench.diagnostics import Diagnosis
 from ttc_bench.experiment import Result, load_tasks
 from ttc_bench.forecast import Forecast
 from ttc_bench.prompts import PROMPTS
@@ -93,12 +95,16 @@ def show(result: Result) -> None:
         for name, quality in result.analysis.quality.items():
             if name.startswith(f"{task}, "):
                 console.print(f"  {quality_line(name.removeprefix(f'{task}, '), quality)}")
+        judged = (d for d in result.analysis.judged if d.task == task)
+        for _, found in groupby(judged, key=lambda d: (d.model, d.pool)):
+            console.print(verifier_table(list(found)))
     for note in result.analysis.notes:
         console.print(f"[bold yellow]note:[/] {note}")
     spent, made = result.filled.spent, result.filled.made
     paid = f"{made:,} samples, {spent.completion:,} generated and {spent.prompt:,} prompt tokens" if made else "nothing"
     console.print(f"This run spent: {paid}. The table shows what each method costs, stored samples included.")
     files = "report.html, accuracy_vs_tokens.png, curve.csv, run.json" if points else "run.json"
+    files += ", verifiers.csv" if points and result.analysis.judged else ""
     console.print(f"Written to {result.folder}/: {files}")
 
 
@@ -133,6 +139,21 @@ def quality_line(prompt: str, quality: Mapping[str, float]) -> str:
     """The shares that a reader must know before believing a curve, in one line."""
     shares = ", ".join(f"{quality[key]:.1%} {words}" for key, words in SHARES.items())
     return f"{prompt}: of {quality['samples']:,} samples {shares}"
+
+
+def verifier_table(found: Sequence[Diagnosis]) -> Table:
+    """Majority and the verifiers of one pool, a line each: what choosing one of the most samples loses and recovers."""
+    d, c = found[0], found[0].choices[-1]
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column(f"chosen from {c.k} ({d.pool})", no_wrap=True)
+    for head in ("selection loss", "coverage loss", "gap closed", "AUROC within"):
+        table.add_column(head, justify="right")
+    for d in found:
+        c = d.choices[-1]
+        gap = f"{c.recovered.value:.0%}" if c.recovered else ""
+        within = f"{d.within.value:.2f}" if d.within else ""
+        table.add_row(escape(d.selector), f"{c.selection_loss:.3f}", f"{c.coverage_loss:.3f}", gap, within)
+    return table
 
 
 def show_forecast(forecast: Forecast) -> None:

@@ -30,13 +30,14 @@
   // ---- chart ------------------------------------------------------------------------------------------------------
 
   const charts = json("charts"); // axis -> { title, wide, narrow }: Vega-Lite specifications
+  const figures = json("figures"); // name -> { wide, narrow }, drawn into the element figure-NAME
   const slim = matchMedia("(max-width: 720px)");
   const tip = make("div");
   tip.id = "tip";
   tip.hidden = true;
   document.body.append(tip);
   let axis = Object.keys(charts)[0];
-  let drawn = null;
+  const drawn = {}; // id of an element -> what Vega drew into it
 
   function showTip(_handler, event, _item, value) {
     tip.hidden = !value;
@@ -49,22 +50,32 @@
     tip.style.top = `${Math.max(4, Math.min(event.clientY + 12, innerHeight - tip.offsetHeight - 4))}px`;
   }
 
-  async function draw() {
-    if (drawn) drawn.finalize();
+  /** Draws the specification that fits the width of the page into an element, in place of what was there. */
+  async function draw(id, { wide, narrow }) {
+    if (drawn[id]) drawn[id].finalize();
     tip.hidden = true;
-    const spec = charts[axis][slim.matches ? "narrow" : "wide"];
     // ast: expressions are interpreted, not compiled, so that the page's policy can forbid eval
     const options = { ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: showTip };
-    drawn = await vegaEmbed("#chart", spec, options);
-    document.documentElement.dataset.chart = axis;
+    drawn[id] = await vegaEmbed(`#${id}`, slim.matches ? narrow : wide, options);
   }
 
   let drawing = Promise.resolve(); // one drawing after the other, however fast the choices come
-  function redraw() {
-    drawing = drawing.then(draw).catch((error) => {
-      byId("chart").textContent = `The chart could not be drawn (${error.message}); the table below holds its numbers.`;
+  function enqueue(id, specs, done) {
+    drawing = drawing.then(() => draw(id, specs)).then(done).catch((error) => {
+      byId(id).textContent = `The chart could not be drawn (${error.message}); its numbers are in the table and the CSV files.`;
       console.error(error);
     });
+  }
+
+  function redraw() {
+    const name = axis;
+    enqueue("chart", charts[name], () => (document.documentElement.dataset.chart = name));
+  }
+
+  function redrawFigures() {
+    for (const [name, specs] of Object.entries(figures)) {
+      enqueue(`figure-${name}`, specs, () => (byId(`figure-${name}`).dataset.drawn = slim.matches ? "narrow" : "wide"));
+    }
   }
 
   radios(byId("axes"), Object.entries(charts).map(([name, chart]) => [name, chart.title]), (value) => {
@@ -72,7 +83,9 @@
     redraw();
   });
   slim.addEventListener("change", redraw);
+  slim.addEventListener("change", redrawFigures);
   redraw();
+  redrawFigures();
 
   // ---- problems and samples ---------------------------------------------------------------------------------------
 
