@@ -48,6 +48,7 @@ def test_the_main_job(ttc: Run, tmp_path: Path) -> None:
     assert "48 samples to make" in err
     assert re.search(r"self-consistency +1 .*\n +2 .*\n +4 +0\.\d{3} +\[0\.\d{3}, \d\.\d{3}\]", out)
     assert re.search(r"cot: of 24 samples 0\.0% cut at the token limit, 0\.0% without", " ".join(out.split()))
+    assert re.search(r"majority +0\.\d{3} +0\.\d{3} .*\n *self-certainty +0\.\d{3} +0\.\d{3} +-?\d+% +0\.\d\d", out)
     assert all(len(line) <= 80 for line in out.splitlines())
     assert (tmp_path / "results" / "scripted-chain-arithmetic" / "report.html").exists()
     code, out, err = ttc(*BASE)

@@ -266,6 +266,24 @@ async def test_several_verifiers_have_a_curve_each_over_the_same_samples(tmp_pat
         assert (found[f"{method} (tail-confidence)"], found[f"{method} (lowest-group-confidence)"]) == (1, 0)
 
 
+async def test_verifiers_are_judged_in_files_of_their_own(tmp_path: Path) -> None:
+    """And the file goes where a later run has nothing to judge."""
+    asked = config(tmp_path, name="mine", method=("self-consistency", "best-of-n"))
+    result = await run(asked, model())
+    with (result.folder / "verifiers.csv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    found = {(r["method"], r["k"]): r["accuracy"] for r in rows(result.folder)}
+    assert {(r["selector"], r["k"]): r["accuracy"] for r in table} == {
+        ("majority", "2"): found["self-consistency", "2"],
+        ("majority", "4"): found["self-consistency", "4"],
+        ("self-certainty", "2"): found["best-of-n (self-certainty)", "2"],
+        ("self-certainty", "4"): found["best-of-n (self-certainty)", "4"],
+    }
+    assert "Verifiers judged against the gold" in (result.folder / "report.html").read_text(encoding="utf-8")
+    await report(result.folder, {"samples": 1})
+    assert not (result.folder / "verifiers.csv").exists()
+
+
 async def test_the_error_of_random_subsets_reaches_the_curve(tmp_path: Path) -> None:
     """16 samples have 12,870 eighths, of which 2,000 are drawn; every other point is exact."""
     asked = config(tmp_path, samples=16, limit=4, method=("self-consistency", "weighted-vote"))

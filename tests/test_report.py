@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from browser import CHROMIUM, Browser
 from curves import story
+from judged import MIXED, pools
 
 from ttc_bench.core import Problem
 from ttc_bench.difficulty import by_difficulty
 from ttc_bench.errors import TtcError
+from ttc_bench.judging import judge
 from ttc_bench.report import ProblemView, SampleView, reading, write_report
 
 needs_chromium = pytest.mark.skipif(
@@ -270,6 +272,17 @@ def test_prints_without_its_controls(opened: Any) -> None:
     assert page.js(f"['axes', 'browser'].every({hidden})")
     assert not page.js(f"['chart', 'table-title', 'quality-title'].some({hidden})")
     page.call("Emulation.setEmulatedMedia", media="")
+
+
+@needs_chromium
+def test_verifiers_have_a_section_with_charts(opened: Any) -> None:
+    page = opened(story(), RUN, QUALITY, [], judge("m", pools(*MIXED)))
+    for name in ("losses", "reliability"):
+        page.wait(f"document.getElementById('figure-{name}').dataset.drawn === 'wide'")
+    assert "selection loss" in page.js("document.getElementById('figure-losses').textContent")
+    page.resize(400, 800)
+    page.wait("document.getElementById('figure-losses').dataset.drawn === 'narrow'")
+    assert page.js("document.documentElement.scrollWidth") <= 400
 
 
 def test_the_file_is_one_and_names_no_other(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from ttc_bench.budgets import BudgetFigures, figures, sequential_or_parallel
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, CurvePoint, Problem, Request, Score, Task, Verifier
 from ttc_bench.curves import Graded, Measured, Pools, along_variants, bound, curve, variants_of
+from ttc_bench.diagnostics import Diagnosis
 from ttc_bench.difficulty import DifficultyPoint, by_difficulty
 from ttc_bench.grading import group
+from ttc_bench.judging import judge
 from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS, announce
 from ttc_bench.report import ProblemView, SampleView
@@ -33,6 +35,7 @@ class Analysis:
     difficulty: list[DifficultyPoint]  # of the tasks whose problems have several difficulties
     budgets: list[BudgetFigures]
     findings: list[str]  # sentences that the curves allow
+    judged: list[Diagnosis]  # majority and every verifier, by task and pool
 
 
 @dataclass(frozen=True)
@@ -107,10 +110,11 @@ async def analyse(
             ]
             after = change.name if change else variant
             pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), after, label))
-    judged = {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
-    await _score([p for p in pools if p.prompt in judged and not p.variant], verifiers)
+    with_verifier = {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
+    await _score([p for p in pools if p.prompt in with_verifier and not p.variant], verifiers)
     measured: list[Measured] = []
     by_effort: list[CurvePoint] = []
+    judged: list[Diagnosis] = []
     for task in tasks:
         for method in (METHODS[name] for name in config.method):
             of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method) and not p.variant]
@@ -124,6 +128,7 @@ async def analyse(
         voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
         for pool in (p for p in pools if p.task is task and p.prompt in voted and not p.variant):
             measured += bound(name, pool, rate, parameters)
+            judged += judge(name, pool)
     points = mark_pareto([*(m.point for m in measured), *by_effort])
     levels = [
         row
@@ -138,6 +143,7 @@ async def analyse(
         levels,
         figures(name, pools),
         sequential_or_parallel(points),
+        judged,
     )
 
 
@@ -157,6 +163,7 @@ def merged(parts: Sequence[Analysis]) -> Analysis:
         [row for part in parts for row in part.difficulty],
         [row for part in parts for row in part.budgets],
         [sentence for part in parts for sentence in part.findings],
+        [row for part in parts for row in part.judged],
     )
 
 

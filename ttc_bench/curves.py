@@ -112,7 +112,7 @@ def curve(
     for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
         values, tokens, totals, noise = [], [], [], 0.0
         for g in pool.problems:
-            candidates = _candidates(g, verifier)
+            candidates = candidates_of(g, verifier)
             outcome = method.strategy.outcome(candidates, k)
             value = sum(w for w, right in zip(outcome.weights, g.correct, strict=True) if right)
             if outcome.draws:  # an estimate: cut to what it cannot exceed, with the variance of its mean over draws
@@ -204,7 +204,8 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _candidates(g: Graded, verifier: str | None) -> list[Candidate]:
+def candidates_of(g: Graded, verifier: str | None) -> list[Candidate]:
+    """What a strategy sees of a problem's samples, with the scores and tokens of that verifier."""
     scores = g.scores[verifier] if verifier else (Score(None),) * len(g.completions)
     return [
         Candidate(answer, c.usage.completion + s.usage.completion, s.value)

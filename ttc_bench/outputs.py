@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import chart_difficulty, chart_models, charts, manifest
+from ttc_bench import chart_difficulty, chart_models, charts, diagnostics, manifest
 from ttc_bench.analysis import Analysis
 from ttc_bench.budgets import BudgetFigures
 from ttc_bench.core import CurvePoint
@@ -20,7 +20,7 @@ PICTURES = (
     *("accuracy_vs_flops", "accuracy_vs_parameters"),  # of several models
     "accuracy_by_difficulty",
 )
-TABLES = ("curve.csv", "difficulty.csv", "budgets.csv")
+TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv")
 DRAWN = (*TABLES, "report.html", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 
 
@@ -37,6 +37,7 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
         _table(folder / "difficulty.csv", DifficultyPoint, analysis.difficulty)
     if analysis.budgets:
         _table(folder / "budgets.csv", BudgetFigures, analysis.budgets)
+    diagnostics.save(analysis.judged, folder)
     draw(folder, analysis, described)
 
 
@@ -46,8 +47,17 @@ def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
     chart_models.save(analysis.points, folder)
     if analysis.difficulty:
         chart_difficulty.save(analysis.difficulty, folder)
-    shown = (analysis.points, described, analysis.quality, analysis.problems, analysis.difficulty)
-    write_report(folder / "report.html", *shown)
+    write_report(
+        folder / "report.html",
+        analysis.points,
+        described,
+        analysis.quality,
+        analysis.problems,
+        difficulty=analysis.difficulty,
+        judged=analysis.judged,
+        budgets=analysis.budgets,
+        findings=analysis.findings,
+    )
 
 
 def _table(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:

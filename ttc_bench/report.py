@@ -22,8 +22,10 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-from ttc_bench import chart_difficulty, chart_models, charts, exchange
+from ttc_bench import chart_difficulty, chart_models, charts, exchange, report_budgets, report_verifiers
+from ttc_bench.budgets import BudgetFigures
 from ttc_bench.core import CurvePoint
+from ttc_bench.diagnostics import Diagnosis
 from ttc_bench.difficulty import DifficultyPoint
 
 ASSETS = Path(__file__).with_name("report_assets")
@@ -77,11 +79,16 @@ def write_report(
     run: Mapping[str, Any],
     quality: Mapping[str, Mapping[str, float]],
     problems: Iterable[ProblemView],
+    *,
     difficulty: Sequence[DifficultyPoint] = (),
+    judged: Sequence[Diagnosis] = (),
+    budgets: Sequence[BudgetFigures] = (),
+    findings: Sequence[str] = (),
 ) -> None:
     """Writes the report to `path`. `run` is the manifest as in run.json; `quality` maps a pool's name (a prompt's, say)
-    to its shares `truncated, unextracted, duplicated, failed` and to any counts beside them; `problems` is read once;
-    without `difficulty` there is no section on it. Raises TtcError where there is no point to draw."""
+    to its shares `truncated, unextracted, duplicated, failed` and to any counts beside them; `problems` is read once.
+    Where there is no `difficulty`, nothing `judged` or no `budgets`, there is no section on it. Raises TtcError where
+    there is no point to draw."""
     specs = {
         axis: {
             "title": charts.AXES[axis][1],
@@ -90,7 +97,7 @@ def write_report(
         }
         for axis in charts.axes(points)
     }
-    figures = {}  # name -> specifications: what the script draws into the element figure-NAME
+    figures = report_verifiers.figures(judged)  # name -> specifications: the script draws them into figure-NAME
     if difficulty:
         figures["difficulty"] = {
             "wide": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True),
@@ -105,6 +112,8 @@ def write_report(
         tables="\n".join(_table(list(group)) for group in _panels(points)),
         models=_models(points),
         difficulty=_asset("difficulty.html") if difficulty else "",
+        verifiers=report_verifiers.section(judged),
+        budgets=report_budgets.section(budgets, findings),
         quality=_quality(quality),
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
         data="\n".join([_json("charts", specs), _json("figures", figures), *_packed(problems)]),

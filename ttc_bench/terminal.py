@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from rich.table import Table
 
 from ttc_bench import exchange
 from ttc_bench import tasks as task_files
+from ttc_bench.budgets import BudgetFigures
 from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
+from ttc_bench.diagnostics import Diagnosis
 from ttc_bench.experiment import Result, load_tasks
 from ttc_bench.forecast import Forecast, total
 from ttc_bench.outputs import PICTURES, TABLES
@@ -119,7 +121,13 @@ def show(result: Result) -> None:
         for name, quality in result.analysis.quality.items():
             if name.startswith(pools):
                 console.print(f"  {quality_line(name.removeprefix(pools), quality)}")
-    for sentence in exchange.sentences(points):
+        judged = (d for d in result.analysis.judged if (d.task, d.model) == (task, model))
+        for _, found in groupby(judged, key=lambda d: d.pool):
+            console.print(verifier_table(list(found)))
+        for row in result.analysis.budgets:
+            if (row.task, row.model) == (task, model):
+                console.print(f"  {budget_line(row)}")
+    for sentence in [*exchange.sentences(points), *result.analysis.findings]:
         console.print(escape(sentence))
     for note in result.analysis.notes:
         console.print(f"[bold yellow]note:[/] {note}")
@@ -165,6 +173,33 @@ def quality_line(prompt: str, quality: Mapping[str, float]) -> str:
     """The shares that a reader must know before believing a curve, in one line."""
     shares = ", ".join(f"{quality[key]:.1%} {words}" for key, words in SHARES.items())
     return f"{prompt}: of {quality['samples']:,} samples {shares}"
+
+
+def verifier_table(found: Sequence[Diagnosis]) -> Table:
+    """Majority and the verifiers of one pool, a line each: what choosing one of the most samples loses and recovers."""
+    d, c = found[0], found[0].choices[-1]
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column(f"chosen from {c.k} ({d.pool})", no_wrap=True)
+    for head in ("selection loss", "coverage loss", "gap closed", "AUROC within"):
+        table.add_column(head, justify="right")
+    for d in found:
+        c = d.choices[-1]
+        gap = f"{c.recovered.value:.0%}" if c.recovered else ""
+        within = f"{d.within.value:.2f}" if d.within else ""
+        table.add_row(escape(d.selector), f"{c.selection_loss:.3f}", f"{c.coverage_loss:.3f}", gap, within)
+    return table
+
+
+def budget_line(row: BudgetFigures) -> str:
+    """What a model does with its thinking budget, in one line."""
+    parts = [f"best {row.performance:.3f} at budget {row.performance_at}"]
+    if row.scaling is not None:
+        parts.append(f"{row.scaling:+.3f} per doubling")
+    if row.overthought is not None:
+        parts.append(f"overthought {row.overthought:.1%}")
+    if row.idle_share is not None:
+        parts.append(f"{row.idle_share:.0%} of tokens after the answer was right")
+    return f"{row.prompt}, {row.mode}: " + ", ".join(parts)
 
 
 def show_forecast(forecasts: Mapping[str, Forecast]) -> None:
