@@ -48,12 +48,12 @@ def load(work: Work) -> tuple[Any, list[Job]]:
     """The model with its tokenizer, and the jobs."""
     import torch
 
-    from ttc_bench.backends.hf import _Loaded
+    from ttc_bench.backends.hf_model import Loaded
 
     torch.set_num_threads(work.threads)
     found = weights.resolve(work.model)
     dtype = weights.pick_dtype(work.dtype, "cpu", found.size)
-    loaded = _Loaded(*weights.load(found, dtype, "cpu"))
+    loaded = Loaded(*weights.load(found, dtype, "cpu"))
     (task,) = tasks.load(work.task, limit=work.problems, data=Path(work.data) if work.data else None)
     render = PROMPTS[work.prompt].render
     return loaded, [

@@ -52,7 +52,7 @@ async def test_accuracy_by_difficulty_adds_up_to_the_curve(tmp_path: Path) -> No
             mean = sum(float(row[column]) * int(row["problems"]) for row in mine) / 20
             assert mean == pytest.approx(float(point[column]))
     assert (result.folder / "accuracy_by_difficulty.svg").exists()
-    one = await run(config(tmp_path, limit=4, difficulty=(2, 2), name=result.folder.name), model())
+    one = await run(config(tmp_path, limit=1), model())
     assert one.folder == result.folder
     assert not list(one.folder.glob("*difficulty*"))
 
@@ -300,7 +300,13 @@ async def test_the_manifest_says_what_ran(tmp_path: Path) -> None:
     result = await run(config(tmp_path), model())
     manifest = json.loads((result.folder / "run.json").read_text(encoding="utf-8"))
     assert manifest["models"] == [
-        {"kind": "scripted", "name": "scripted", "id": "scripted", "signals": ["self_certainty"]}
+        {
+            "kind": "scripted",
+            "name": "scripted",
+            "id": "scripted",
+            "signals": ["self_certainty"],
+            "verifiers": {"self-certainty": {}},
+        }
     ]
     assert manifest["tasks"][0]["problems"] == 6
     assert manifest["packages"]["transformers"]

@@ -173,9 +173,9 @@ async def test_stop_strings_cut_the_text_and_end_the_count(llama: Path) -> None:
 async def test_a_model_without_a_template_stops_before_the_next_question(plain: Path) -> None:
     """A base model goes on with a question of its own, which would be graded."""
     backend = HFBackend(str(plain))
-    from ttc_bench.backends.hf import _Loaded
+    from ttc_bench.backends.hf_model import Loaded
 
-    loaded = _Loaded(*weights.load(weights.resolve(str(plain)), "float32", "cpu"))
+    loaded = Loaded(*weights.load(weights.resolve(str(plain)), "float32", "cpu"))
     request = ask(backend, "2 + 2?")
     assert loaded.render(request) == "Question: 2 + 2?\nAnswer:"
     (row,) = loaded.rows(Job(request, (0,)))
@@ -199,10 +199,10 @@ async def test_a_model_without_a_template_stops_before_the_next_question(plain: 
 def test_thinking_is_kept_apart_and_counted(
     llama: Path, opened: bool, written: str, reasoning: str, text: str, count: int
 ) -> None:
-    from ttc_bench.backends.hf import _Loaded
+    from ttc_bench.backends.hf_model import Loaded
     from ttc_bench.backends.sampling import Finished, Row
 
-    loaded = _Loaded(*weights.load(weights.resolve(str(llama)), "float32", "cpu"))
+    loaded = Loaded(*weights.load(weights.resolve(str(llama)), "float32", "cpu"))
     prompt = loaded.tokenizer("[assistant]" + ("<think>\n" if opened else ""))["input_ids"]
     tokens = loaded.tokenizer(written)["input_ids"]
     row = Row(Request("m", (Message("user", "q"),), 50), "address", 0, tuple(prompt), 50)
@@ -254,13 +254,13 @@ async def test_first_tokens_follow_the_exact_softmax(llama: Path) -> None:
 
 async def test_out_of_memory_halves_and_goes_on(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows in flight start again in smaller batches, and their texts are those of an undisturbed run."""
-    from ttc_bench.backends import hf
+    from ttc_bench.backends import hf_model
 
     undisturbed = HFBackend(str(llama), max_rows=16)
     jobs = [Job(ask(undisturbed, q), tuple(range(4))) for q in QUESTIONS]
     expected = await collect(undisturbed, jobs)
     rooms = []
-    real = hf._Loaded.generate
+    real = hf_model.Loaded.generate
 
     def tight(self: Any, rows: Any, room: int) -> Any:
         rooms.append(room)
@@ -269,14 +269,14 @@ async def test_out_of_memory_halves_and_goes_on(llama: Path, monkeypatch: pytest
                 raise torch.OutOfMemoryError("no memory")
             yield batch
 
-    monkeypatch.setattr(hf._Loaded, "generate", tight)
+    monkeypatch.setattr(hf_model.Loaded, "generate", tight)
     assert texts(await collect(undisturbed, jobs)) == texts(expected)
     assert rooms == [16, 8, 4]
 
     def hopeless(self: Any, rows: Any, room: int) -> Any:
         raise torch.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(hf._Loaded, "generate", hopeless)
+    monkeypatch.setattr(hf_model.Loaded, "generate", hopeless)
     with pytest.raises(BackendError, match="out of memory with one sample") as caught:
         await collect(undisturbed, jobs)
     assert caught.value.fatal
@@ -398,10 +398,10 @@ def test_wrong_options_are_named(llama: Path) -> None:
 def test_a_template_cannot_tell_the_date(tmp_path: Path) -> None:
     """Some templates print today's date into the prompt: tomorrow's samples of the same request would answer another
     prompt than today's."""
-    from ttc_bench.backends.hf import _Loaded
+    from ttc_bench.backends.hf_model import Loaded
 
     folder = tiny_models.build(
         tmp_path / "m", chat_template="{{ strftime_now('%Y') }}{{ date_string }}{{ messages[0].content }}"
     )
-    loaded = _Loaded(*weights.load(weights.resolve(str(folder)), "float32", "cpu"))
+    loaded = Loaded(*weights.load(weights.resolve(str(folder)), "float32", "cpu"))
     assert loaded.render(Request("m", (Message("user", "hi"),), 5)) == "26 Jul 2024" * 2 + "hi"

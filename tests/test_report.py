@@ -63,9 +63,9 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, tmp_path: Path) -> Any:
     """Writes a report and opens it at 1280 pixels; afterwards nothing may have gone wrong in the page."""
 
-    def open_report(*args: Any) -> Browser:
+    def open_report(*args: Any, **sections: Any) -> Browser:
         path = tmp_path / "report.html"
-        write_report(path, *args)
+        write_report(path, *args, **sections)
         browser.resize(1280, 900)
         browser.trouble.clear()
         browser.requests.clear()
@@ -248,7 +248,7 @@ def test_the_heat_map_draws_and_tells_its_numbers(opened: Any) -> None:
     """It is drawn by the same script as the chart, under the same policy, and redrawn for a narrow page."""
     problems = [Problem(str(i), "?", "1", difficulty=float(1 + i % 2)) for i in range(8)]
     levels = [row for p in story() for row in by_difficulty(p, problems, [p.accuracy] * 8, [p.tokens] * 8)]
-    page = opened(story(), RUN, QUALITY, [], levels)
+    page = opened(story(), RUN, QUALITY, [], difficulty=levels)
     figure = "document.getElementById('figure-difficulty')"
     page.wait(f"{figure}.dataset.drawn === 'wide'")
     for words in ("difficulty", "2 (n = 4)", "self-consistency", "2.1k"):
@@ -276,7 +276,7 @@ def test_prints_without_its_controls(opened: Any) -> None:
 
 @needs_chromium
 def test_verifiers_have_a_section_with_charts(opened: Any) -> None:
-    page = opened(story(), RUN, QUALITY, [], judge("m", pools(*MIXED)))
+    page = opened(story(), RUN, QUALITY, [], judged=judge("m", pools(*MIXED)))
     for name in ("losses", "reliability"):
         page.wait(f"document.getElementById('figure-{name}').dataset.drawn === 'wide'")
     assert "selection loss" in page.js("document.getElementById('figure-losses').textContent")

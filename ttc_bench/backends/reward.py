@@ -16,7 +16,7 @@ from typing import Any
 
 from ttc_bench import prompts
 from ttc_bench.backends import weights as files
-from ttc_bench.backends.hf import _DATE_MACRO, _FIXED_DATE, _out_of_memory
+from ttc_bench.backends.hf import out_of_memory
 from ttc_bench.core import Completion, Problem, Score, Usage
 from ttc_bench.errors import BackendError, nearest
 
@@ -157,9 +157,9 @@ class _Loaded:
                 asked, chat_template=prompts.PLAIN_TEMPLATE, tokenize=False, add_generation_prompt=True
             )
             return f"{plain} {answer}"
-        options: dict[str, Any] = {"date_string": _FIXED_DATE}
+        options: dict[str, Any] = {"date_string": files.FIXED_DATE}
         if isinstance(template, str) and "strftime_now" in template:
-            options["chat_template"] = _DATE_MACRO + template
+            options["chat_template"] = files.DATE_MACRO + template
         import jinja2
 
         try:
@@ -203,7 +203,7 @@ class _Loaded:
                 with torch.inference_mode():
                     scores = self._forward(batch)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 if len(batch) == 1:
                     line = f"out of memory with one answer of {len(batch[0].tokens):,} tokens"

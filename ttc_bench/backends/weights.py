@@ -17,6 +17,9 @@ from ttc_bench.errors import BackendError
 
 LARGE = 100_000_000  # bytes of weights from which matrix products dominate, so that bf16 pays where it is fast
 _PARTS = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".tiktoken"}  # what changes a model's output
+# Templates that tell the model today's date would make a stored sample's prompt another one tomorrow.
+FIXED_DATE = "26 Jul 2024"
+DATE_MACRO = "{%- macro strftime_now(format) -%}" + FIXED_DATE + "{%- endmacro -%}"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
