@@ -155,7 +155,7 @@ def _panel(
     p, most = points[0], max(q.samples for q in points)
     size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {most:,} sample{'s' * (most != 1)} each"
     deep = LINE * len({text["y"] for text in over})
-    heading = {"text": textwrap.wrap(p.task, 60), "subtitle": size, "anchor": "start", "frame": "group"}
+    heading: dict[str, Any] = {"text": textwrap.wrap(p.task, 60), "subtitle": size, "anchor": "start", "frame": "group"}
     heading |= {"offset": 14 + deep, "fontSize": 14, "color": INK, "subtitleFontSize": 11, "subtitleColor": GREY}
     return {"width": frame.width, "height": frame.height, "title": heading, "layer": units}
 
