@@ -14,7 +14,8 @@ PARTS = {  # words -> colour; blue, orange and a light grey differ in print too
     "selection loss": COLOURS[4],
     "coverage loss": "#cfcfcf",
 }
-READABLE = 0.07  # a narrower segment has no room for its number
+WIDE, NARROW = 520, 190  # pixels of a whole bar
+ROOM = 32  # pixels that a number in a bar takes
 
 
 def losses(found: Sequence[Diagnosis], *, narrow: bool = False) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def losses(found: Sequence[Diagnosis], *, narrow: bool = False) -> dict[str, Any
     groups = dict.fromkeys((d.task, d.model, d.pool) for d in found)
     for i, key in enumerate(groups):
         here = [d for d in found if (d.task, d.model, d.pool) == key]
-        tables[f"losses{i}"] = [row for d in here for row in _segments(d)]
+        tables[f"losses{i}"] = [row for d in here for row in _segments(d, ROOM / (NARROW if narrow else WIDE))]
         panels.append(_bars(f"losses{i}", here, narrow, first=i == 0))
     return _page(panels, tables, columns=1)
 
@@ -48,12 +49,13 @@ def reliability(found: Sequence[Diagnosis], *, narrow: bool = False) -> dict[str
     return _page(panels, tables | {"diagonal": [{"p": 0}, {"p": 1}]}, columns=1 if narrow else 3) if panels else None
 
 
-def _segments(d: Diagnosis) -> list[dict[str, Any]]:
+def _segments(d: Diagnosis, readable: float) -> list[dict[str, Any]]:
+    """One row per part; those narrower than `readable` have no number on them."""
     c = d.choices[-1]
     rows, start = [], 0.0
     for part, size in zip(PARTS, (c.accuracy, c.selection_loss, c.coverage_loss), strict=True):
         end = start + size
-        text = f"{size:.2f}" if size >= READABLE else ""
+        text = f"{size:.2f}" if size >= readable else ""
         words = {"selector": d.selector, "part": part, "share": f"{size:.3f}", "text": text}
         rows.append({**words, "start": start, "end": end, "middle": (start + end) / 2})
         start = end
@@ -63,9 +65,9 @@ def _segments(d: Diagnosis) -> list[dict[str, Any]]:
 def _bars(name: str, found: Sequence[Diagnosis], narrow: bool, first: bool) -> dict[str, Any]:
     d, k = found[0], found[0].choices[-1].k
     y = {"field": "selector", "type": "nominal", "sort": [d.selector for d in found], "title": None}
-    y["axis"] = {"labelLimit": 130 if narrow else 220, "ticks": False, "domain": False}
+    y["axis"] = {"labelLimit": 130 if narrow else 220, "ticks": False, "domain": False, "labelPadding": 6}
     x = {"field": "start", "type": "quantitative", "scale": {"domain": [0, 1]}, "title": "share of the problems"}
-    x["axis"] = {"values": [0, 0.2, 0.4, 0.6, 0.8, 1], "format": ".1f", "grid": False}
+    x["axis"] = {"values": [0, 0.5, 1] if narrow else [0, 0.2, 0.4, 0.6, 0.8, 1], "format": ".1f", "grid": False}
     legend = {"title": None, "orient": "top", "symbolType": "square"} if first else None
     scale = {"domain": list(PARTS), "range": list(PARTS.values())}
     colour = {"field": "part", "type": "nominal", "scale": scale, "legend": legend}
@@ -76,7 +78,7 @@ def _bars(name: str, found: Sequence[Diagnosis], narrow: bool, first: bool) -> d
     number = {"y": y, "x": middle, "text": {"field": "text", "type": "nominal"}, "color": white}
     return {
         "title": _title(f"{d.task}: a choice among {k} samples", f"{d.model} · {d.pool}", narrow),
-        "width": 190 if narrow else 520,
+        "width": NARROW if narrow else WIDE,
         "height": {"step": 26},
         "data": {"name": name},
         "layer": [
@@ -88,7 +90,7 @@ def _bars(name: str, found: Sequence[Diagnosis], narrow: bool, first: bool) -> d
 
 def _calibrated(name: str, d: Diagnosis) -> dict[str, Any]:
     scale = {"domain": [0, 1]}
-    axis = {"values": [0, 0.2, 0.4, 0.6, 0.8, 1], "format": ".1f", "gridColor": "#ececec"}
+    axis = {"values": [0, 0.5, 1], "format": ".1f", "gridColor": "#ececec"}
     shared = {"type": "quantitative", "scale": scale, "axis": axis}
     x = {"field": "score", "title": "mean score", **shared}
     y = {"field": "accuracy", "title": "share that is right", **shared}
@@ -103,7 +105,7 @@ def _calibrated(name: str, d: Diagnosis) -> dict[str, Any]:
             {"data": {"name": "diagonal"}, "mark": diagonal, "encoding": ends},
             {
                 "data": {"name": name},
-                "mark": {"type": "line", "color": COLOURS[0], "point": {"size": 50, "filled": True}},
+                "mark": {"type": "line", "color": COLOURS[0], "point": {"size": 50, "color": COLOURS[0]}},
                 "encoding": {"x": x, "y": y, "order": {"field": "score"}, "tooltip": tooltip},
             },
         ],
