@@ -196,8 +196,8 @@ def test_the_model_card_says_what_was_measured() -> None:
         )
     ]
     assert evaluate.table(points, 4).splitlines()[2:] == [
-        "| countdown | 12 % | 0.11 ± 0.05 | 0.21 ± 0.05 | 0.44 ± 0.05 | 0.64 ± 0.05 | 0, 10 |",
-        "| word-problems | no | 0.31 ± 0.05 | 0.41 ± 0.05 | 0.64 ± 0.05 | 0.84 ± 0.05 | 0, 10 |",
+        "| countdown | 12 % | 0.11 [0.06, 0.16] | 0.21 [0.16, 0.26] | 0.44 [0.39, 0.49] | 0.64 [0.59, 0.69] | 0, 10 |",
+        "| word-problems | no | 0.31 [0.26, 0.36] | 0.41 [0.36, 0.46] | 0.64 [0.59, 0.69] | 0.84 [0.79, 0.89] | 0, 10 |",
     ]
     training = train.Training("tiny")
     training.run(3_000)

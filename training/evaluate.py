@@ -40,13 +40,13 @@ def settings(size: str, out: Path, limit: int, samples: int) -> Config:
 
 
 def table(points: Sequence[CurvePoint], samples: int) -> str:
-    """Markdown: one row per task, accuracy with half the width of its 95 % interval per method."""
+    """Markdown: one row per task, accuracy with its 95 % interval per method."""
     found = {(p.task, p.method, p.k): p for p in points}
     head = f"| task | trained on | direct | cot | maj@{samples} | pass@{samples} | tokens direct, cot |"
     rows = [head, "|---|---|---|---|---|---|---|"]
     for task in dict.fromkeys(p.task for p in points):
         at = [found[task, method, k or samples] for method, k in COLUMNS]
-        cells = [f"{p.accuracy:.2f} ± {(p.high - p.low) / 2:.2f}" for p in at]
+        cells = [f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}]" for p in at]
         share = f"{MIX[task]} %" if task in MIX else "no"
         rows.append("| " + " | ".join([task, share, *cells, f"{at[0].tokens:.0f}, {at[1].tokens:.0f}"]) + " |")
     return "\n".join(rows)
@@ -83,7 +83,8 @@ below, in exactly the harness's own wording.
 
 ## Accuracy
 
-{points[0].problems} test problems a task over all difficulties, {points[0].samples} samples each at temperature 1; ± is half the 95 % interval over problems.
+{points[0].problems} test problems a task over all difficulties, {points[0].samples} samples each at temperature 1; 95 % intervals over problems. A task
+of the mix whose steps score no better than direct answers was not learned in so few tokens.
 
 {table(points, config.samples)}
 
