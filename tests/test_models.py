@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 from fakes import arithmetic, config, model, signalled
 
-from ttc_bench import experiment
+from ttc_bench import outputs
 from ttc_bench.backends.scripted import ScriptedBackend
 from ttc_bench.core import Completion, Grader, Problem, Request, Score, Task, Usage
 from ttc_bench.curves import Graded, Pools, curve
@@ -29,7 +29,7 @@ NAMES = ("mine:small", "mine:large")
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take seconds, and other tests look at them."""
-    monkeypatch.setattr(experiment, "draw", lambda folder, analysis, described: None)
+    monkeypatch.setattr(outputs, "draw", lambda folder, analysis, described: None)
 
 
 def anything(request: Request, index: int) -> Completion:

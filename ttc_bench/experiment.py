@@ -196,7 +196,8 @@ def _verifiers(
         refused = []
         for name, one in settings.items():
             try:
-                made = verifiers.make((verifier,), chosen, one)
+                taken = {v.name for few in able[name].values() for v in few}
+                made = verifiers.make((verifier,), chosen, one, taken)
             except TaskError as error:
                 refused.append(error)
             else:

@@ -5,7 +5,7 @@ model, or a language model that is asked through a Backend): a scoring.Scorer an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,12 @@ SCORERS: dict[str, Callable[[str, Setting], Scorer]] = {
 }
 
 
-def make(names: Sequence[str], tasks: Sequence[Task], setting: Setting) -> dict[str, list[Verifier]]:
+def make(
+    names: Sequence[str], tasks: Sequence[Task], setting: Setting, taken: Collection[str] = ()
+) -> dict[str, list[Verifier]]:
     """The verifiers of each task by the task's name. One that serves some of the tasks is used there; one that serves
     none of them, or is unknown, raises TaskError with the reason and those that would do. What follows the first colon
-    of a name is the verifier's own argument."""
+    of a name is the verifier's own argument; `taken`: names of curves that it must not have."""
     signals = setting.backend.signals
     if tuple(names) == ("auto",):
         able = [n for n in DEFAULTS if not isinstance(VERIFIERS[n](n, tasks[0], signals), str)]
@@ -100,8 +102,8 @@ def make(names: Sequence[str], tasks: Sequence[Task], setting: Setting) -> dict[
     for name in names:
         kind, colon, argument = name.partition(":")
         if kind in SCORERS:
-            taken = {verifier.name for made_already in out.values() for verifier in made_already}
-            stored = _stored(name, argument, taken, setting)
+            used = {verifier.name for made_already in out.values() for verifier in made_already}
+            stored = _stored(name, argument, used | set(taken), setting)
             for task in tasks:
                 out[task.name].append(stored)
             continue

@@ -54,6 +54,8 @@ def _safetensors(folder: Path, tied: bool) -> int | None:
     for name in names:
         with (folder / name).open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
+            if length > (folder / name).stat().st_size:
+                raise ValueError("the file ends within its header")
             header = json.loads(file.read(length))
         shapes |= {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
     if tied and any(key.endswith(("embed_tokens.weight", "wte.weight")) for key in shapes):
