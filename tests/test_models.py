@@ -209,7 +209,7 @@ def test_a_verifier_with_weights_of_its_own_is_charged_with_them() -> None:
             Problem("p", "?", "1"), (0, 1), (sample,) * 2, ("1",) * 2, ("r",) * 2, (True,) * 2, {"v": (score,) * 2}
         )
         pool = Pools(task, "cot", None, 2, (graded,))
-        for p in curve("m", METHODS["best-of-n"], "v", pool, parameters=1000):
+        for p in (m.point for m in curve("m", METHODS["best-of-n"], "v", pool, parameters=1000)):
             assert p.flops == 2 * p.k * (27 * 1000 + 60 * size)
 
 
