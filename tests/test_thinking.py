@@ -10,7 +10,7 @@ from fakes import config
 
 from ttc_bench.backends.scripted import ScriptedBackend
 from ttc_bench.core import Completion, Message, Request, Sample, Task, Usage
-from ttc_bench.errors import TtcError
+from ttc_bench.errors import BackendError, PromptTooLong, TtcError
 from ttc_bench.experiment import replay, run
 from ttc_bench.grading import GRADERS
 from ttc_bench.store import Store
@@ -165,6 +165,31 @@ async def test_one_trace_gives_every_budget(tmp_path: Path) -> None:
     assert second.analysis.points == result.analysis.points
     replayed = await replay(result.folder)
     assert replayed.analysis.points == result.analysis.points
+
+
+async def test_a_trace_without_an_end_is_brought_to_an_answer_once(tmp_path: Path) -> None:
+    """Two budgets beyond an unfinished trace ask for the same continuation; it was asked for twice at once."""
+    backend = ScriptedBackend(lambda request, index: " 7." if request.prefix else "step " * 99)
+    asked = config(tmp_path, method=("cot",), samples=1, limit=1, max_tokens=10, thinking_budget=("16", "32"))
+    result = await run(asked, backend)
+    assert asked.longest == 32
+    assert len(backend.asked) == 3
+    unfinished = config(tmp_path, method=("cot",), samples=1, limit=1, thinking_budget=("16", "32"), name="cut")
+    short = ScriptedBackend(
+        lambda request, index: " 7." if request.prefix else Completion("step by step", "length", Usage(9, completion=3))
+    )
+    result = await run(unfinished, short)
+    assert len(short.asked) == 2
+    assert {p.tokens for p in result.analysis.points if p.variant} == {3 + 2}
+
+
+async def test_a_model_without_room_keeps_its_trace(tmp_path: Path) -> None:
+    def crowded(request: Request, index: int) -> str | BackendError:
+        return PromptTooLong(request.address, 99, 64) if request.prefix else "The answer is 1."
+
+    result = await run(config(tmp_path, method=("cot",), samples=1, wait=1), ScriptedBackend(crowded))
+    _, plain, waited = result.analysis.points
+    assert (waited.variant, waited.tokens, waited.failed) == ("wait 1", plain.tokens, 0)
 
 
 async def test_waits_and_revisions_are_points_of_one_line(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Protocol
 
 from ttc_bench import prompts
@@ -18,7 +19,7 @@ from ttc_bench.store import Store
 
 ANSWER_TOKENS = 128  # for the answer alone, after thinking that was cut; it ends with its line
 Cut = Callable[[str, int, int], str]  # (text, tokens, tokens of the whole text) -> its first so many tokens
-Wanted = list[tuple[Request, int | Sequence[int]]]
+Wanted = Sequence[tuple[Request, int | Sequence[int]]]
 Fill = Callable[[Wanted], Awaitable[frozenset[str]]]  # -> addresses that the model's context has no room for
 
 
@@ -172,12 +173,16 @@ def extensions(budgets: Sequence[int], waits: int, wait_text: str, rounds: int, 
 async def extend(
     store: Store, asked: Sequence[tuple[Task, Request]], changes: Sequence[Change], n: int, cut: Cut, fill: Fill
 ) -> None:
-    """Makes what follows from the first n stored samples of each request exist, one change after the other: every
-    sample has its own continuation, of the same index. What has no room left in the model's context stays as it is."""
-    for change in changes:
-        wanted: Wanted = []
-        parents: dict[str, tuple[str, int]] = {}
-        for task, request in asked:
+    """Makes what follows from the first n stored samples of each request exist: every sample has its own continuation,
+    of the same index. Changes that need not wait for another are filled together, so that an engine can read a trace
+    once for all of them. What has no room left in the model's context stays as it is."""
+    depths = {change.key: _depth(change) for change in changes}
+    for depth in sorted(set(depths.values())):
+        # by (address, index): a trace that ended nowhere has the same continuation at every larger budget
+        wanted: dict[tuple[str, int], tuple[Request, Sequence[int]]] = {}
+        parents: dict[str, list[tuple[str, int, str]]] = {}
+        together = [change for change in changes if depths[change.key] == depth]
+        for change, (task, request) in product(together, asked):
             known = store.followed(request.address, change.key)
             for index, (before_asked, before) in _stored(store, task, request, change.after, n).items():
                 if index not in known:
@@ -185,11 +190,15 @@ async def extend(
                     store.follow(request.address, index, change.key, known[index])
                 child = known[index]
                 if child is not None:
-                    wanted.append((child, (index,)))
-                    parents[child.address] = (request.address, index)
-        for child_address in await fill(wanted):
-            address, index = parents[child_address]
-            store.follow(address, index, change.key, None)
+                    wanted[child.address, index] = (child, (index,))
+                    parents.setdefault(child.address, []).append((request.address, index, change.key))
+        for child_address in await fill(list(wanted.values())):
+            for parent in parents[child_address]:
+                store.follow(*parent, None)
+
+
+def _depth(change: Change) -> int:
+    return 0 if change.after is None else 1 + _depth(change.after)
 
 
 def extended(store: Store, task: Task, request: Request, change: Change | None, n: int) -> dict[int, Completion]:
