@@ -64,9 +64,14 @@ def _segments(d: Diagnosis, readable: float) -> list[dict[str, Any]]:
 
 def _bars(name: str, found: Sequence[Diagnosis], narrow: bool, first: bool) -> dict[str, Any]:
     d, k = found[0], found[0].choices[-1].k
-    y = {"field": "selector", "type": "nominal", "sort": [d.selector for d in found], "title": None}
+    y: dict[str, Any] = {"field": "selector", "type": "nominal", "sort": [d.selector for d in found], "title": None}
     y["axis"] = {"labelLimit": 130 if narrow else 220, "ticks": False, "domain": False, "labelPadding": 6}
-    x = {"field": "start", "type": "quantitative", "scale": {"domain": [0, 1]}, "title": "share of the problems"}
+    x: dict[str, Any] = {
+        "field": "start",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "title": "share of the problems",
+    }
     x["axis"] = {"values": [0, 0.5, 1] if narrow else [0, 0.2, 0.4, 0.6, 0.8, 1], "format": ".1f", "grid": False}
     legend = {"title": None, "orient": "top", "symbolType": "square"} if first else None
     scale = {"domain": list(PARTS), "range": list(PARTS.values())}

@@ -120,7 +120,7 @@ def calibration(scores: Sequence[float], right: Sequence[bool]) -> tuple[float, 
     s, r = np.asarray(scores, float), np.asarray(right, float)
     if not len(s) or s.min() < 0 or s.max() > 1:
         return None
-    low, high = (np.searchsorted(np.sort(s), s, side) for side in ("left", "right"))  # type: ignore[call-overload]
+    low, high = (np.searchsorted(np.sort(s), s, side) for side in ("left", "right"))
     place = ((low + high) / 2 / len(s) * BINS).astype(int).clip(max=BINS - 1)
     bins = [
         Bin(float(s[at].mean()), float(r[at].mean()), int(at.sum())) for b in range(BINS) if (at := place == b).any()
