@@ -83,3 +83,10 @@ def test_pareto_front() -> None:
     bound = point("pass@k", 5, 0.9, bound=True)
     marked = mark_pareto([cheap, better, wasteful, bound])
     assert [p.pareto for p in marked] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("edge", [0.0, 1.0])
+def test_rounding_does_not_make_certainty(edge: float) -> None:
+    """Weights that sum to 0.9999999999999999 slipped past the exact bound: 8 of 8 problems gave [1.000, 1.000]."""
+    nearly = [edge, abs(edge - 1e-16), abs(edge - 3e-13)] * 3
+    assert mean_interval(nearly) == mean_interval([edge] * 9)

@@ -10,6 +10,7 @@ from ttc_bench.core import CurvePoint
 from ttc_bench.errors import NotEnoughSamples
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9  # a sum of weights can be this far from 1
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -37,9 +38,9 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     mean = sum(values) / q
     if q == 1:
         return mean, 0.0, 1.0
-    if min(values) == max(values) and mean in (0.0, 1.0):
+    if max(values) < ROUNDING or min(values) > 1 - ROUNDING:
         reach = 1 - ((1 - CONFIDENCE) / 2) ** (1 / q)
-        return (mean, 0.0, reach) if mean == 0 else (mean, 1 - reach, 1.0)
+        return (0.0, 0.0, reach) if mean < 0.5 else (1.0, 1 - reach, 1.0)
     half = _half_width(values, mean)
     return mean, max(0.0, mean - half), min(1.0, mean + half)
 
