@@ -33,13 +33,14 @@ FOOTER = (
 
 @dataclass(frozen=True)
 class Block:
-    """The cells of one method: its columns, and its name in lines."""
+    """The cells of one method: its columns, its name, and that in lines."""
 
-    name: list[str]
+    name: str
+    lines: list[str]
     columns: list[list[DifficultyPoint]]  # by k; the points of a column are its levels
 
     def width(self, cell: float) -> float:
-        return max(cell * len(self.columns), LETTER * max(map(len, self.name)))
+        return max(cell * len(self.columns), LETTER * max(map(len, self.lines)))
 
 
 @dataclass
@@ -124,8 +125,9 @@ def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
         name = f"{method} ({prompt})" if len(prompts[method]) > 1 else method
         if variant and variant not in name:
             name += f", {variant}"
-        room = max(cell * len(columns), 2.4 * cell)
-        blocks.append(Block(textwrap.wrap(name, int(room / LETTER)) or [" "], [columns[k] for k in sorted(columns)]))
+        letters = max(int(cell * len(columns) / LETTER), len("self-consistency"))
+        written = textwrap.wrap(name, letters, break_on_hyphens=False) or [" "]
+        blocks.append(Block(name, written, [columns[k] for k in sorted(columns)]))
     return blocks
 
 
@@ -148,7 +150,7 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
         x += block.width(cell) + GAP
     ink, top = Ink(), 0.0
     for row in rows:
-        top += LINE * max(len(block.name) for _, block in row) + SMALL + 6
+        top += LINE * max(len(block.lines) for _, block in row) + SMALL + 6
         bottom = top + ROW * len(levels)
         ink.write("difficulty", SMALL / 2, (top + bottom) / 2, "center", angle=270)
         ink.write("k =", left - 8, top - 9, "right", 10, GREY)
@@ -157,7 +159,7 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
             middle = top + ROW * (i + 0.5)
             ink.write(labels[level], left - 8, middle - LINE / 2 * labels[level].count("\n"), "right")
         for start, block in row:
-            for i, line in enumerate(reversed(block.name)):
+            for i, line in enumerate(reversed(block.lines)):
                 ink.write(line, start, top - SMALL - 9 - LINE * i)
             for i, column in enumerate(block.columns):
                 middle = start + cell * (i + 0.5)
@@ -189,7 +191,7 @@ def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> 
         "y": y,
         "y2": y + ROW,
         "value": p.accuracy,
-        "method": " ".join(block.name),
+        "method": block.name,
         "k": p.k,
         "difficulty": p.difficulty,
         "accuracy": f"{p.accuracy:.3f}",
@@ -224,4 +226,5 @@ def _layers(
         fields = ("method", "k", "difficulty", "accuracy", "95% interval", "problems", "tokens generated")
         over = layer(ink.cells).mark_rect(opacity=0)
         layers.append(over.encode(xs, ys, x2="x2:Q", y2="y2:Q", tooltip=[alt.Tooltip(f"{f}:N") for f in fields]))
-    return [each.to_dict() for each in layers]
+    # validated once, as a whole, by a test; the schema and the settings belong to the page
+    return [{k: v for k, v in e.to_dict(validate=False).items() if k not in ("$schema", "config")} for e in layers]
