@@ -29,7 +29,7 @@ COLUMNS = (("direct", 1), ("cot", 1), ("self-consistency", 0), ("pass@k", 0))  #
 
 def settings(size: str, out: Path, limit: int, samples: int, task: tuple[str, ...] = (*MIX, *UNSEEN)) -> Config:
     return Config(
-        model=f"builtin:{size}",
+        model=(f"builtin:{size}",),
         task=task,
         method=("direct", "cot", "self-consistency"),
         limit=limit,
