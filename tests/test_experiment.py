@@ -52,11 +52,7 @@ async def test_accuracy_by_difficulty_adds_up_to_the_curve(tmp_path: Path) -> No
             mean = sum(float(row[column]) * int(row["problems"]) for row in mine) / 20
             assert mean == pytest.approx(float(point[column]))
     assert (result.folder / "accuracy_by_difficulty.svg").exists()
-<<<<<<< HEAD
-    one = await run(config(tmp_path, limit=1), model())
-=======
     one = await run(config(tmp_path, limit=1), model())  # one problem, so one difficulty
->>>>>>> w-guess
     assert one.folder == result.folder
     assert not list(one.folder.glob("*difficulty*"))
 
