@@ -27,10 +27,6 @@ def pair(base: float = 0.42, problems: int = 100) -> list[CurvePoint]:
     return with_values(small + large, problems)
 
 
-def cot(points: list[CurvePoint], model: str = "builtin:large") -> CurvePoint:
-    return next(p for p in points if (p.model, p.method) == (model, "cot"))
-
-
 def test_a_computed_point_is_taken_as_it_is() -> None:
     points = pair(base=0.42)
     (found,) = [e for e in exchanges(points) if e.target.method == "cot"]
@@ -64,6 +60,14 @@ def test_nothing_is_extrapolated() -> None:
     assert (found.flops, found.withheld) == (None, "not reached within 16 samples")
     (said,) = [s for s in sentences(points) if "large with cot" in s]
     assert said.endswith("not reached within 16 samples (best: 0.53 with self-consistency at k = 16); withheld.")
+
+
+def test_what_is_no_better_than_guessing_is_no_target() -> None:
+    """Two models that know nothing match each other perfectly."""
+    lost = [replace(p, low=0.0) if p.method == "direct" else p for p in pair()]
+    assert {e.target.method for e in exchanges(lost)} == {"cot"}
+    coin = [replace(p, guess=0.5) for p in pair()]
+    assert exchanges(coin) == []
 
 
 def test_the_bound_is_no_method() -> None:

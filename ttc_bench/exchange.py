@@ -39,7 +39,8 @@ class Exchange:
 
 
 def exchanges(points: Sequence[CurvePoint]) -> list[Exchange]:
-    """One for every task, every pair of models of known and different size, and direct and cot of the larger one."""
+    """One for every task, every pair of models of known and different size, and direct and cot of the larger one, if
+    that is more than guessing (its interval lies above `guess`, or 0): anybody can match what is nothing."""
     known = [p for p in points if p.flops and p.parameters and not p.bound]
     found = []
     for task in dict.fromkeys(p.task for p in known):
@@ -48,7 +49,7 @@ def exchanges(points: Sequence[CurvePoint]) -> list[Exchange]:
             if sizes[small] < sizes[large]:
                 curves = list(_curves([p for p in known if (p.task, p.model) == (task, small)]))
                 targets = [p for p in known if (p.task, p.model, p.k) == (task, large, 1) and _single(p)]
-                found += [_exchange(curves, target) for target in targets]
+                found += [_exchange(curves, target) for target in targets if target.low > (target.guess or 0.0)]
     return found
 
 
