@@ -236,4 +236,3 @@ def test_a_shipped_model_is_described_by_its_card(folder: Path) -> None:
         f"{record['flops']:.2e} FLOPs",
     ):
         assert fact in text
-    assert "\n| chain-arithmetic |" in text
