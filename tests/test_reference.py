@@ -15,7 +15,7 @@ from ttc_bench.generators import FAMILIES
 
 
 def asked(*names: str, **changes: object) -> Config:
-    return Config(**{"model": "none", "task": names, **changes})  # type: ignore[arg-type]
+    return Config(**{"model": ("none",), "task": names, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", reference.generated())

@@ -55,7 +55,7 @@ def table(points: Sequence[CurvePoint], samples: int) -> str:
 
 def command(config: Config) -> str:
     return (
-        f"ttc-bench run --model {config.model} --task {','.join(config.task)} --method {','.join(config.method)} "
+        f"ttc-bench run --model {','.join(config.model)} --task {','.join(config.task)} --method {','.join(config.method)} "
         f"--limit {config.limit} --samples {config.samples} --max-tokens {config.max_tokens}"
     )
 

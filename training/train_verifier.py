@@ -3,8 +3,8 @@
     python training/train_verifier.py --problems 2000 --minutes 30       # writes ttc_bench/models/verifier
 
 The built-in models answer problems of the training split (`generators.base.is_test` divides them by hash) several times
-step by step, at temperature 1; the tasks' own graders label the answers. The body starts as the medium model's; the loss
-is binary cross-entropy at the last token, plus that at every token of the answer (Cobbe et al. 2021, arXiv:2110.14168).
+step by step, at temperature 1; the tasks' own graders label the answers. The body is the medium model's and stays as it
+is; two new layers above it learn to compare what it expected with what was written. The loss is binary cross-entropy at the last token, plus that at every token of the answer (Cobbe et al. 2021, arXiv:2110.14168).
 A wrong answer is not wrong from its first word: up to where it leaves the problem's worked solution its tokens count as
 right (labels of steps, as in Lightman et al. 2023, arXiv:2305.20050, but from the generator in place of people). Of the
 training problems one in ten decides which pass over the others was the best, by as many right as wrong answers of each. AUROC is measured on the first problems of the shipped tasks, which are of the test
@@ -41,7 +41,8 @@ from ttc_bench.prompts import PROMPTS
 
 MODELS = ROOT / "ttc_bench" / "models"
 BODY = MODELS / "medium"
-PASSES, ROWS, RATE, WARMUP = 8, 32, 1e-3, 50  # over the data at most; answers a step; highest learning rate; steps
+PASSES, ROWS, RATE, WARMUP = 8, 32, 2e-3, 50  # over the data at most; answers a step; highest learning rate; steps
+EXTRA_LAYERS = 2  # above the body, whose own prediction of a token is ready only in its last layer
 MAX_TOKENS = 256  # of an answer; longer ones are wrong
 DEV = 10  # one training problem in so many is held out to choose the pass
 
@@ -177,11 +178,16 @@ def train(rows: Rows, dev: Sequence[Answer], out: Path, minutes: float) -> dict[
     tokenizer = AutoTokenizer.from_pretrained(BODY)
     body = LlamaForCausalLM.from_pretrained(BODY, dtype=torch.float32)
     body.config.num_labels = 1
+    body.config.num_hidden_layers += EXTRA_LAYERS
     torch.manual_seed(SEED)
     model = LlamaForSequenceClassification(body.config)
-    model.model.load_state_dict(body.model.state_dict())
+    model.model.load_state_dict(body.model.state_dict(), strict=False)
+    model.model.embed_tokens.requires_grad_(False)
+    for layer in model.model.layers[:-EXTRA_LAYERS]:
+        layer.requires_grad_(False)
     model.train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
     start, step, total = time.monotonic(), 0, PASSES * math.ceil(len(rows.rows) / ROWS)
     best: dict[str, Any] = {"dev_auroc": -1.0}
     for number in range(1, PASSES + 1):
@@ -219,7 +225,7 @@ def train(rows: Rows, dev: Sequence[Answer], out: Path, minutes: float) -> dict[
 
 CARD = """# ttc-bench built-in verifier
 
-A Llama of {parameters:,} parameters with one logit, whose body was the medium built-in model: how likely is this answer
+A Llama of {parameters:,} parameters with one logit: the medium built-in model with two more layers above it: how likely is this answer
 to this question to be right? For `ttc-bench run --verifier reward:builtin`. Stored in bf16.
 
 * **Data**: {rows:,} answers to {problems:,} training-split problems of {tasks}, written by the built-in models
