@@ -7,12 +7,12 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/ready  ## the main job, offline, with the built-in models: results/demo/
 	$(BIN)/ttc-bench run --model builtin:small,builtin:medium,builtin:large --task chain-arithmetic,countdown \
-	    --method direct,cot,self-consistency,best-of-n --verifier logprob,reward:builtin,checker \
+	    --method direct,cot,self-consistency,best-of-n --verifier logprob,checker \
 	    --samples 16 --limit 64 --max-tokens 160 --name demo
 
-demo-thinking: $(VENV)/ready  ## budgets, waiting, revising, every kind of vote: results/demo-thinking/
-	$(BIN)/ttc-bench run --model builtin:large --task chain-arithmetic --verifier logprob,reward:builtin \
-	    --method direct,cot,self-consistency,best-of-n,weighted-vote,cisc,filtered-vote,refine \
+demo-thinking: $(VENV)/ready  ## budgets, waiting, revising: results/demo-thinking/
+	$(BIN)/ttc-bench run --model builtin:large --task chain-arithmetic --verifier logprob \
+	    --method direct,cot,self-consistency,best-of-n,weighted-vote,refine \
 	    --thinking-budget 8,16,24,32,48,64 --wait 1 --rounds 1 \
 	    --samples 8 --limit 64 --max-tokens 160 --name demo-thinking
 

@@ -3,11 +3,11 @@
     python training/train_verifier.py --problems 2000 --minutes 30       # writes ttc_bench/models/verifier
 
 The built-in models answer problems of the training split (`generators.base.is_test` divides them by hash) several times
-step by step, at temperature 1; the tasks' own graders label the answers. The body is the medium model's and stays as it
-is; two new layers above it learn to compare what it expected with what was written. The loss is binary cross-entropy at the last token, plus that at every token of the answer (Cobbe et al. 2021, arXiv:2110.14168).
-A wrong answer is not wrong from its first word: up to where it leaves the problem's worked solution its tokens count as
-right (labels of steps, as in Lightman et al. 2023, arXiv:2305.20050, but from the generator in place of people). Of the
-training problems one in ten decides which pass over the others was the best, by as many right as wrong answers of each. AUROC is measured on the first problems of the shipped tasks, which are of the test
+step by step, at temperature 1; the tasks' own graders label the answers. Of each problem as many right as wrong answers
+are kept, so that knowing the problem says nothing and only the answer counts. The body starts as the medium model's;
+the loss is binary cross-entropy at the last token, plus that at every token of the answer (Cobbe et al. 2021,
+arXiv:2110.14168), so that beginnings of answers can be scored too. Of the training problems one in ten decides which
+pass over the others was the best. AUROC is measured on the first problems of the shipped tasks, which are of the test
 split, through the same code that `--verifier reward:builtin` runs.
 """
 
@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import json
 import math
-import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -41,8 +40,7 @@ from ttc_bench.prompts import PROMPTS
 
 MODELS = ROOT / "ttc_bench" / "models"
 BODY = MODELS / "medium"
-PASSES, ROWS, RATE, WARMUP = 8, 32, 2e-3, 50  # over the data at most; answers a step; highest learning rate; steps
-EXTRA_LAYERS = 2  # above the body, whose own prediction of a token is ready only in its last layer
+PASSES, ROWS, RATE, WARMUP = 8, 32, 1e-3, 50  # over the data at most; answers a step; highest learning rate; steps
 MAX_TOKENS = 256  # of an answer; longer ones are wrong
 DEV = 10  # one training problem in so many is held out to choose the pass
 
@@ -131,8 +129,7 @@ async def measure(folder: Path, every: Sequence[Answer]) -> dict[str, Any]:
 
 
 class Rows:
-    """Answers as the verifier reads them: tokens of the conversation, where the answer begins, where it goes wrong, and
-    the label."""
+    """Answers as the verifier reads them: tokens of the conversation, where the answer begins, and the label."""
 
     def __init__(self, tokenizer: Any, every: Sequence[Answer]) -> None:
         self.pad = tokenizer.pad_token_id
@@ -142,33 +139,28 @@ class Rows:
             said = [*asked, {"role": "assistant", "content": a.completion.text}]
             begin = len(tokenizer.apply_chat_template(asked, add_generation_prompt=True)["input_ids"])
             text = tokenizer.apply_chat_template(said, tokenize=False)
-            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-            agreed = os.path.commonprefix([a.completion.text, a.problem.solution or ""])  # noqa: RUF071 (of characters)
-            wrong_from = len(ids) if a.right else begin + len(tokenizer(agreed, add_special_tokens=False)["input_ids"])
-            self.rows.append((ids, begin, wrong_from, float(a.right)))
+            self.rows.append((tokenizer(text, add_special_tokens=False)["input_ids"], begin, float(a.right)))
 
-    def batches(self, rng: Rng) -> list[tuple[torch.Tensor, ...]]:
-        """(ids, which tokens are of the answer, which of them are still right, labels), each [row, position] but the
-        last, which is [row]; rows of similar length."""
+    def batches(self, rng: Rng) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """(ids, which tokens are of the answer, labels), each [row, position] or [row]; rows of similar length."""
         order = sorted(rng.shuffled(range(len(self.rows))), key=lambda i: len(self.rows[i][0]) // 16)
         out = []
         for part in rng.shuffled([order[i : i + ROWS] for i in range(0, len(order), ROWS)]):
             mine = [self.rows[i] for i in part]
-            width = max(len(row) for row, *_ in mine)
-            ids = torch.tensor([row + [self.pad] * (width - len(row)) for row, *_ in mine])
+            width = max(len(ids) for ids, _, _ in mine)
+            ids = torch.tensor([row + [self.pad] * (width - len(row)) for row, _, _ in mine])
             at = torch.arange(width)
-            counted = torch.stack([(at >= begin) & (at < len(row)) for row, begin, *_ in mine])
-            still = torch.stack([(at < wrong_from).float() for _, _, wrong_from, _ in mine])
-            out.append((ids, counted, still, torch.tensor([label for *_, label in mine])))
+            counted = torch.stack([(at >= begin) & (at < len(row)) for row, begin, _ in mine])
+            out.append((ids, counted, torch.tensor([label for _, _, label in mine])))
         return out
 
 
 def loss_of(model: LlamaForSequenceClassification, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    ids, counted, still, labels = batch
+    ids, counted, labels = batch
     # No attention mask: padding is on the right, where no token that matters can see it.
     logits = model.score(model.model(input_ids=ids, use_cache=False).last_hidden_state)[..., 0]
     last = (counted * torch.arange(ids.shape[1])).argmax(1, keepdim=True)
-    each = bce(logits, still, reduction="none")
+    each = bce(logits, labels[:, None].expand_as(logits), reduction="none")
     along = (each * counted).sum(1) / counted.sum(1)
     return (bce(logits.gather(1, last)[:, 0], labels) + along.mean()) / 2
 
@@ -178,16 +170,11 @@ def train(rows: Rows, dev: Sequence[Answer], out: Path, minutes: float) -> dict[
     tokenizer = AutoTokenizer.from_pretrained(BODY)
     body = LlamaForCausalLM.from_pretrained(BODY, dtype=torch.float32)
     body.config.num_labels = 1
-    body.config.num_hidden_layers += EXTRA_LAYERS
     torch.manual_seed(SEED)
     model = LlamaForSequenceClassification(body.config)
-    model.model.load_state_dict(body.model.state_dict(), strict=False)
-    model.model.embed_tokens.requires_grad_(False)
-    for layer in model.model.layers[:-EXTRA_LAYERS]:
-        layer.requires_grad_(False)
+    model.model.load_state_dict(body.model.state_dict())
     model.train()
-    learning = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(learning, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
     start, step, total = time.monotonic(), 0, PASSES * math.ceil(len(rows.rows) / ROWS)
     best: dict[str, Any] = {"dev_auroc": -1.0}
     for number in range(1, PASSES + 1):
@@ -225,11 +212,11 @@ def train(rows: Rows, dev: Sequence[Answer], out: Path, minutes: float) -> dict[
 
 CARD = """# ttc-bench built-in verifier
 
-A Llama of {parameters:,} parameters with one logit: the medium built-in model with two more layers above it: how likely is this answer
+A Llama of {parameters:,} parameters with one logit, whose body was the medium built-in model: how likely is this answer
 to this question to be right? For `ttc-bench run --verifier reward:builtin`. Stored in bf16.
 
 * **Data**: {rows:,} answers to {problems:,} training-split problems of {tasks}, written by the built-in models
-  ({models}) step by step at temperature 1, labelled by the tasks' graders, wrong ones from their first wrong step on.
+  ({models}) step by step at temperature 1, labelled by the tasks' graders, as many right as wrong of each problem.
 * **Recipe**: `{command}`; `training.json` has the record.
 * **Measured** by that command on {answers:,} distinct answers ({right:,} of them right) to test-split problems, none of
   which it was trained on: AUROC {auroc} over all of them, {within} within a problem (mean over the {both:,}
@@ -254,11 +241,11 @@ def main() -> None:
     every = asyncio.run(answers(training_tasks(args.problems), args.samples, models))
     questions = sorted({a.problem.question for a in every})
     apart = set(Rng("verifier dev", SEED).sample(questions, max(1, len(questions) // DEV)))
-    kept = [a for a in every if a.problem.question not in apart]
+    kept = balanced([a for a in every if a.problem.question not in apart], Rng("verifier balance", SEED))
     dev = balanced([a for a in every if a.problem.question in apart], Rng("verifier balance", SEED, "dev"))
     print(f"{len(every):,} distinct answers, {len(kept):,} kept, {time.monotonic() - start:.0f} s", flush=True)
-    if not dev:
-        raise SystemExit("no problem apart has both right and wrong answers; ask for more --problems or --samples")
+    if not kept:
+        raise SystemExit("no problem has both right and wrong answers; ask for more --problems or --samples")
     record = train(Rows(AutoTokenizer.from_pretrained(BODY), kept), dev, args.out, args.minutes)
     shown = [tasks.load(name, limit=args.held_out)[0] for name in MIX]
     held_out = asyncio.run(answers(shown, args.samples, models))

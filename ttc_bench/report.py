@@ -185,7 +185,11 @@ def _table(points: Sequence[CurvePoint]) -> str:
         noise = f" ± {p.mc_error:.3f}" if p.mc_error else ""
         kind = ' class="bound"' if p.bound else ""
         note = "upper bound" if p.bound else "Pareto front" if p.pareto else ""
-        cells = (f"{p.k}", f"{p.accuracy:.3f}{noise}", f"{p.low:.3f} to {p.high:.3f}")
+        cells = (
+            p.variant.removesuffix(" announced") or f"{p.k}",
+            f"{p.accuracy:.3f}{noise}",
+            f"{p.low:.3f} to {p.high:.3f}",
+        )
         costs = (f"{p.tokens:,.1f}", f"{p.total_tokens:,.1f}", *([f"{p.flops:.3g}"] if p.flops is not None else []))
         row = "".join(f"<td>{cell}</td>" for cell in (*cells, *costs, note))
         rows.append(f'<tr{kind}><th scope="row">{_text(p.method)}</th>{row}</tr>')

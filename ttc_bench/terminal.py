@@ -156,7 +156,7 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
         interval = f"[{p.low:.3f}, {p.high:.3f}]"
         table.add_row(
             label,
-            str(p.k),
+            p.variant.removesuffix(" announced") or str(p.k),
             f"{p.accuracy:.3f}",
             interval.replace("[", r"\["),
             f"{p.tokens:,.0f}",
