@@ -138,8 +138,17 @@ def test_missing_cells_are_blank() -> None:
 def test_lines_that_share_a_method_are_told_apart() -> None:
     names = {c["method"] for c in drawn(accuracy_by_difficulty(PAGES["two prompts"]), 0)}
     assert {"self-consistency (cot)", "self-consistency (cot-few-shot)", "direct"} <= names
-    names = {c["method"] for c in drawn(accuracy_by_difficulty(PAGES["variants"]), 0)}
-    assert {"cot, budget 64", "cot, budget 128"} <= names
+    cells = drawn(accuracy_by_difficulty(PAGES["variants"]), 0)
+    assert {c["k"] for c in cells if c["method"] == "cot"} == {"1, budget 64", "1, budget 128"}
+
+
+def test_budgets_stand_side_by_side_in_one_block_cheapest_first() -> None:
+    points = [replace(p, variant=v) for v in ("budget 128", "budget 64") for p in story()[:4] if p.method == "cot"]
+    cheap = [replace(p, tokens=p.tokens * int(p.variant.split()[1])) for p in points]
+    cells = drawn(accuracy_by_difficulty(rows(cheap)), 0)
+    places = {c["k"]: c["x"] for c in cells}
+    assert places["1, budget 64"] < places["1, budget 128"]
+    assert len({c["method"] for c in cells}) == 1
 
 
 def test_the_specification_is_valid_vega_lite_and_a_pointer_finds_the_interval() -> None:

@@ -25,7 +25,8 @@ DARK = 0.66  # accuracy from which on the number in a cell is white
 CELL, ROW, GAP, SMALL = 38, 26, 18, 14  # width of a column, height of a level, between blocks, height of a small text
 WIDTH = 300  # of the smallest panel: titles need room
 FOOTER = (
-    "In a cell: accuracy on the problems of one difficulty (n of them), light 0 to dark 1. Columns: k samples; below them "
+    "In a cell: accuracy on the problems of one difficulty (n of them), light 0 to dark 1. Columns: k samples, or a "
+    "thinking budget (≤), or waits and revisions (+); below them "
     "the mean generated tokens per problem, over all difficulties.",
     "pass@k is the reach of a perfect verifier. 95% intervals over problems are in difficulty.csv.",
 )
@@ -37,7 +38,8 @@ class Block:
 
     name: str
     lines: list[str]
-    columns: list[list[DifficultyPoint]]  # by k; the points of a column are its levels
+    columns: list[list[DifficultyPoint]]  # by k, or by variant; the points of a column are its levels
+    heads: list[str]  # above the columns
 
     def width(self, cell: float) -> float:
         return max(cell * len(self.columns), LETTER * max(map(len, self.lines)))
@@ -114,21 +116,29 @@ def save(points: Sequence[DifficultyPoint], folder: Path) -> list[Path]:
 
 def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
     """Methods in the order in which they come; one is named with its prompt too where it comes with several."""
-    lines: dict[tuple[str, str, str], dict[int, list[DifficultyPoint]]] = {}
+    lines: dict[tuple[str, str], dict[tuple[int, str], list[DifficultyPoint]]] = {}
     for p in points:
-        lines.setdefault((p.method, p.prompt, p.variant), {}).setdefault(p.k, []).append(p)
+        lines.setdefault((p.method, p.prompt), {}).setdefault((p.k, p.variant), []).append(p)
     prompts: dict[str, set[str]] = {}
-    for method, prompt, _ in lines:
+    for method, prompt in lines:
         prompts.setdefault(method, set()).add(prompt)
     blocks = []
-    for (method, prompt, variant), columns in lines.items():
+    for (method, prompt), columns in lines.items():
         name = f"{method} ({prompt})" if len(prompts[method]) > 1 else method
-        if variant and variant not in name:
-            name += f", {variant}"
         letters = max(int(cell * len(columns) / LETTER), len("self-consistency"))
         written = textwrap.wrap(name, letters, break_on_hyphens=False) or [" "]
-        blocks.append(Block(name, written, [columns[k] for k in sorted(columns)]))
+        ordered = sorted(columns, key=lambda key: (key[0], columns[key][0].mean_tokens))  # of one k: by cost
+        heads = [_head(k, variant, any(v for _, v in columns)) for k, variant in ordered]
+        blocks.append(Block(name, written, [columns[key] for key in ordered], heads))
     return blocks
+
+
+def _head(k: int, variant: str, varied: bool) -> str:
+    """What stands above a column: k, or, along variants, "≤ 64" for a budget and "+1" for a wait or a revision."""
+    if not varied:
+        return str(k)
+    kind, _, number = (variant.removesuffix(" announced") or "none 0").partition(" ")
+    return f"≤ {number}" if kind == "budget" else f"+{number}"
 
 
 def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float, float]:
@@ -140,7 +150,7 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
     left = LETTER * max(len(line) for label in labels.values() for line in label.split("\n")) + SMALL + 10
     room = max(330 if narrow else 900, left + 100) - left
     draws = {(p.method, p.prompt, p.variant, p.k) for p in points}
-    cell = max(20.0, min(CELL, room / max(Counter(line[:3] for line in draws).values())))
+    cell = max(20.0, min(CELL, room / max(Counter(line[:2] for line in draws).values())))
     rows: list[list[tuple[float, Block]]] = [[]]
     x = 0.0
     for block in _blocks(points, cell):
@@ -163,7 +173,7 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
                 ink.write(line, start, top - SMALL - 9 - LINE * i)
             for i, column in enumerate(block.columns):
                 middle = start + cell * (i + 0.5)
-                ink.write(f"{column[0].k}", middle, top - 9, "center", 10, GREY)
+                ink.write(block.heads[i], middle, top - 9, "center", 10, GREY)
                 ink.write(_short(column[0].mean_tokens), middle, bottom + 10, "center", 10 if cell > 28 else 8, GREY)
                 for p in column:
                     y = top + ROW * levels.index(p.difficulty)
@@ -192,7 +202,7 @@ def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> 
         "y2": y + ROW,
         "value": p.accuracy,
         "method": block.name,
-        "k": p.k,
+        "k": f"{p.k}, {p.variant}" if p.variant else p.k,
         "difficulty": p.difficulty,
         "accuracy": f"{p.accuracy:.3f}",
         "95% interval": f"{p.low:.3f} to {p.high:.3f}",
