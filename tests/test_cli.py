@@ -190,7 +190,7 @@ SLOW = textwrap.dedent("""
     class Slow(fakes.ScriptedBackend):
         async def sample(self, jobs):
             async for sample in super().sample(jobs):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.08)  # 48 samples: time to be interrupted in, also on a busy machine
                 yield sample
 
     def make(name, config):
