@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from ttc_bench.exchange import sentences
 from ttc_bench.experiment import dry_run, replay, report, run
 from ttc_bench.export import rows as exported
 from ttc_bench.names import labels
+from ttc_bench.prices import Price
 from ttc_bench.strategies import METHODS
 from ttc_bench.terminal import show, show_forecast
 
@@ -211,6 +213,26 @@ def test_a_verifier_with_weights_of_its_own_is_charged_with_them() -> None:
         pool = Pools(task, "cot", None, 2, (graded,))
         for p in (m.point for m in curve("m", METHODS["best-of-n"], "v", pool, parameters=1000)):
             assert p.flops == 2 * p.k * (27 * 1000 + 60 * size)
+
+
+def test_the_model_s_price_is_for_the_model_s_tokens() -> None:
+    """A reward model on this machine was billed at the API's price; what another API's judge costs is not known."""
+    task = Task("t", (), "", cast(Grader, None))
+    sample = Completion("1", "stop", Usage(prompt=20, completion=7))
+    usage, price = Usage(prompt=50, completion=10), Price(1e6, 1e6, 2e6, datetime.date(2026, 1, 1), "a test")
+    cases = {
+        ("reward:x", 300): 20 + 14.0,  # the sample alone
+        ("p-true", None): 70 + 34.0,  # the same model, asked once more
+        ("judge:openai:other", None): None,
+    }
+    for (name, size), expected in cases.items():
+        score = Score(1.0, usage, parameters=size)
+        graded = Graded(
+            Problem("p", "?", "1"), (0, 1), (sample,) * 2, ("1",) * 2, ("r",) * 2, (True,) * 2, {name: (score,) * 2}
+        )
+        pool = Pools(task, "cot", None, 2, (graded,))
+        for m in curve("m", METHODS["best-of-n"], name, pool, price):
+            assert m.point.dollars == (None if expected is None else pytest.approx(m.point.k * expected))
 
 
 async def test_size_against_thinking_is_said_in_the_terminal(

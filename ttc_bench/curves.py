@@ -124,7 +124,8 @@ def curve(
         label = f"{method.name} ({verifier})" if verifier else method.name
         spent = flops(pool, k, verifier, totals, parameters)
         point = _point(model, label, k, pool, values, tokens, totals, tariff, spent, parameters)
-        point = replace(point, mc_error=sqrt(noise) / len(values))
+        dollars = _dollars(pool, k, verifier, _mean(totals) - _mean(tokens), _mean(tokens), tariff)
+        point = replace(point, mc_error=sqrt(noise) / len(values), dollars=dollars)
         measured.append(Measured(point, pool, tuple(values), tuple(tokens)))
     return measured
 
@@ -198,6 +199,23 @@ def flops(pool: Pools, k: int, verifier: str | None, totals: Sequence[float], pa
         extra = sum(((s.parameters or 0) - parameters) * (s.usage.prompt + s.usage.completion) for s in scores)
         other += k * extra / len(g.completions)
     return 2 * (parameters * _mean(totals) + other / len(pool.problems))
+
+
+def _dollars(
+    pool: Pools, k: int, verifier: str | None, read: float, generated: float, tariff: Price | None
+) -> float | None:
+    """Mean dollars per problem for tokens at the model's price. Tokens of a verifier on this machine (one whose
+    parameters are known) cost nothing; a judge behind an API has a price of its own that is not known here: None."""
+    if tariff is None:
+        return None
+    for g in pool.problems if verifier else ():
+        for s in g.scores[verifier or ""]:
+            share = k / len(g.completions) / len(pool.problems)
+            if s.parameters is not None:
+                read, generated = read - share * s.usage.prompt, generated - share * s.usage.completion
+            elif (s.usage.prompt or s.usage.completion) and verifier != "p-true":
+                return None
+    return tariff.of(read, generated, pool.cached)
 
 
 def _mean(values: Sequence[float]) -> float:
