@@ -182,7 +182,8 @@ def test_a_run_with_holes_ends_with_code_3(ttc: Run, monkeypatch: pytest.MonkeyP
 
 
 SLOW = textwrap.dedent("""
-    import asyncio, sys
+    import asyncio, signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started deaf to it
     sys.path.insert(0, sys.argv.pop(1))
     import fakes
     from ttc_bench import cli, resolve
