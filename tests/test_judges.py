@@ -127,6 +127,20 @@ async def test_a_judge_of_its_own(tmp_path: Path) -> None:
     assert any(p.method == "best-of-n (judge:builtin)" for p in result.analysis.points)
 
 
+async def test_a_judge_that_costs_money_is_not_let_past_max_cost(tmp_path: Path) -> None:
+    """Its calls would be billed beyond the limit that was set."""
+    asked = config(tmp_path, method=("best-of-n",), verifier=("judge:openai:dear",), max_cost=1.0)
+    with pytest.raises(TtcError, match="--max-cost does not watch the calls of judge openai:dear"):
+        await run(asked, ScriptedBackend(arithmetic))
+
+
+async def test_a_judge_of_its_own_samples_is_a_note(tmp_path: Path) -> None:
+    asked = config(tmp_path, model=("builtin",), method=("best-of-n",), samples=2, limit=2, verifier=("judge:builtin",))
+    result = await run(asked)
+    assert any("the model judges its own samples" in note for note in result.analysis.notes)
+    assert result.analysis.notes == (await replay(result.folder)).analysis.notes
+
+
 @pytest.mark.parametrize("name", ["judge", "judge:", "judge:nothing:else"])
 async def test_a_judge_without_a_model_is_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(TtcError, match=r"judge|prefix"):

@@ -85,6 +85,19 @@ def test_waiting_takes_the_end_away() -> None:
     assert Wait(1, 64).request(ASKED, TASK, cut, words) is None  # it did not stop early
 
 
+def test_another_word_to_wait_with_is_another_continuation() -> None:
+    before = completion("The answer is 3.", 4)
+    request = Wait(1, 64, "Hold on").request(ASKED, TASK, before, words)
+    assert request is not None
+    assert request.prefix == "The answer is 3.\nHold on"
+    assert Wait(1, 64, "Hold on").key != Wait(1, 64).key
+
+
+def test_waiting_with_no_word_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TtcError, match="wait_text"):
+        config(tmp_path, wait_text=" ")
+
+
 def test_waiting_inside_thinking_drops_the_answer_that_came_too_early() -> None:
     before = completion("The answer is 3.", 10, reasoning="three", thought=6)
     request = Wait(1, 64).request(ASKED, TASK, before, words)

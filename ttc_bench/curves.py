@@ -123,9 +123,9 @@ def curve(
             totals.append(outcome.tokens + prompt_tokens(g, k, verifier))
         label = f"{method.name} ({verifier})" if verifier else method.name
         spent = flops(pool, k, verifier, totals, parameters)
-        point = _point(model, label, k, pool, values, tokens, totals, tariff, spent, parameters)
         dollars = _dollars(pool, k, verifier, _mean(totals) - _mean(tokens), _mean(tokens), tariff)
-        point = replace(point, mc_error=sqrt(noise) / len(values), dollars=dollars)
+        point = _point(model, label, k, pool, values, tokens, totals, dollars, spent, parameters)
+        point = replace(point, mc_error=sqrt(noise) / len(values))
         measured.append(Measured(point, pool, tuple(values), tuple(tokens)))
     return measured
 
@@ -170,7 +170,8 @@ def bound(model: str, pool: Pools, tariff: Price | None = None, parameters: int 
         tokens = [k * sum(c.usage.completion for c in g.completions) / len(g.completions) for g in pool.problems]
         totals = [t + prompt_tokens(g, k, None) for t, g in zip(tokens, pool.problems, strict=True)]
         spent = flops(pool, k, None, totals, parameters)
-        point = _point(model, "pass@k", k, pool, values, tokens, totals, tariff, spent, parameters, bound=True)
+        dollars = _dollars(pool, k, None, _mean(totals) - _mean(tokens), _mean(tokens), tariff)
+        point = _point(model, "pass@k", k, pool, values, tokens, totals, dollars, spent, parameters, bound=True)
         measured.append(Measured(point, pool, tuple(values), tuple(tokens)))
     return measured
 
@@ -239,7 +240,7 @@ def _point(
     values: Sequence[float],
     tokens: Sequence[float],
     totals: Sequence[float],
-    tariff: Price | None,
+    dollars: float | None,
     spent: float | None,
     parameters: int | None,
     bound: bool = False,
@@ -258,7 +259,7 @@ def _point(
         high=high,
         tokens=_mean(tokens),
         total_tokens=_mean(totals),
-        dollars=tariff.of(_mean(totals) - _mean(tokens), _mean(tokens), pool.cached) if tariff else None,
+        dollars=dollars,
         flops=spent,
         parameters=parameters,
         problems=len(pool.problems),

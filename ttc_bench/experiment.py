@@ -91,10 +91,10 @@ async def dry_run(
     backends = make_backends(config, backend)
     try:
         chosen = load_tasks(config)
-        groups: dict[str, dict[tuple[str, str, str | None], list[Request]]] = {}
+        groups: dict[str, dict[tuple[str, str, str | None, str], list[Request]]] = {}
         for name, one in backends.items():
             for planned in plan(config, chosen, one.model):
-                kind = (planned.task.name, planned.prompt, planned.effort)
+                kind = (planned.task.name, planned.prompt, planned.effort, planned.variant)
                 groups.setdefault(name, {}).setdefault(kind, []).append(planned.request)
         first = {
             name: [(request, 1) for requests in kinds.values() for request in requests[:pilot]]

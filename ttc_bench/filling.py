@@ -39,7 +39,8 @@ async def fill_all(
     follow: bool = True,
 ) -> dict[str, Filled]:
     """Fills the pools of one model after the other, so that each has the machine's memory to itself, and what follows
-    from their traces unless `follow` is False. Returns what came of those that had samples to make. A model that fails for good leaves holes; where every model does, it raises."""
+    from their traces unless `follow` is False. Returns what came of those that had samples to make. A model that
+    fails for good leaves holes; where every model does, it raises."""
     every = [pair for pairs in wanted.values() for pair in pairs]
     jobs = {
         name: [Job(request, lacking) for request, lacking in store.missing(pairs)] for name, pairs in wanted.items()

@@ -47,6 +47,8 @@ def open_model(config: Config, name: str) -> Backend:
     model, at, url = name.partition("@")
     if not model:
         raise TtcError("verifier judge: names no model; give judge:MODEL or judge:MODEL@URL, such as judge:builtin")
+    if config.max_cost is not None and model.startswith("openai:"):
+        raise TtcError(f"--max-cost does not watch the calls of judge {model}; leave one of the two out")
     base_url = url if at else config.base_url
     return make_backend(model, replace(config, base_url=base_url, max_cost=None))
 
