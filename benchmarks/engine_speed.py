@@ -115,6 +115,30 @@ def generate(work: Work, prompts: int) -> tuple[int, Callable[[], int]]:
     return loaded.parameters, run
 
 
+def lm_eval(work: Work, rows: int) -> tuple[int, Callable[[], int]]:
+    """lm-evaluation-harness's `hf` backend, `rows` samples at a time, every repeat a request of its own as there."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    loaded, jobs = load(work)
+    loaded.model.set_attn_implementation("sdpa")
+    ends = loaded._ends.nonzero()[:, 0].tolist()
+    loaded.tokenizer.pad_token = loaded.tokenizer.pad_token or loaded.tokenizer.eos_token
+    backend = HFLM(loaded.model, tokenizer=loaded.tokenizer, batch_size=rows, device="cpu")
+    options = {"do_sample": True, "temperature": work.temperature, "top_k": 0, "top_p": 1.0, "until": []}
+    options["max_gen_toks"] = work.max_tokens
+
+    def run() -> int:
+        texts = [loaded.render(job.request) for job in jobs for _ in job.indices]
+        asked = [Instance("generate_until", {}, (text, options), i) for i, text in enumerate(texts)]
+        replies = backend.generate_until(asked, disable_tqdm=True)
+        # It returns texts: their tokens are counted again, with one for the end where the limit was not reached.
+        counts = [len(loaded.tokenizer(reply, add_special_tokens=False)["input_ids"]) for reply in replies]
+        return sum(min(count + len(ends[:1]), work.max_tokens) for count in counts)
+
+    return loaded.parameters, run
+
+
 def limit(work: Work, _: int) -> tuple[int, Callable[[], int]]:
     """Only the model's matrix products, of `work.rows` rows, for the time of 20 steps."""
     import torch
@@ -132,7 +156,7 @@ def limit(work: Work, _: int) -> tuple[int, Callable[[], int]]:
     return loaded.parameters, run
 
 
-CONTENDERS = {"engine": engine, "generate": generate, "limit": limit}
+CONTENDERS = {"engine": engine, "generate": generate, "lm-eval": lm_eval, "limit": limit}
 
 
 def measure(pipe: Any, work: Work, name: str, argument: int) -> None:
@@ -161,6 +185,7 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--generate", default="1,2,4", help="prompts per call of generate, its batch sizes")
+    parser.add_argument("--lm-eval", default="", help="rows per batch of lm-evaluation-harness (pip install lm_eval)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", default="auto")
     args = parser.parse_args()
@@ -182,8 +207,10 @@ def main() -> None:
         args.threads,
         args.dtype,
     )
-    todo = [("limit", 0), ("engine", 0), *(("generate", int(n)) for n in args.generate.split(",") if n)]
-    rows = []
+    todo = [("limit", 0), ("engine", 0)]
+    todo += [("generate", int(n)) for n in args.generate.split(",") if n]
+    todo += [("lm-eval", int(n)) for n in args.lm_eval.split(",") if n]
+    speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}  # of the clock, of the processor
     context = multiprocessing.get_context("spawn")
     for name, argument in todo:
         mine, theirs = context.Pipe()
@@ -192,21 +219,19 @@ def main() -> None:
         theirs.close()
         tokens, clock, processor, peak, grown = mine.recv()
         process.join()
-        label = f"{name} {argument} x {work.samples}" if argument else name
-        rows.append((label, tokens, tokens / clock, tokens / processor, peak, grown))
+        speeds[name].append((tokens / clock, tokens / processor))
+        label = f"{name} {argument}" + f" x {work.samples}" * (name == "generate") if argument else name
         print(
             f"{label:16s} {tokens:7d} tokens {tokens / clock:8.1f}/s of the clock {tokens / processor:8.1f}/s of the "
             f"processor  peak {peak:.2f} GiB (+{grown:.2f})",
             flush=True,
         )
-    best, share = max(rows[2:], key=lambda row: row[3], default=None), rows[1][3] / rows[0][3]
-    result = {"limit_share": round(share, 3)}
-    if best:
-        result |= {
-            "best_generate": best[0],
-            "ratio_clock": round(rows[1][2] / max(row[2] for row in rows[2:]), 2),
-            "ratio_processor": round(rows[1][3] / best[3], 2),
-        }
+    ours = speeds["engine"][0]
+    result = {"share_of_limit": round(ours[1] / speeds["limit"][0][1], 2)}
+    for name in ("generate", "lm-eval"):  # against the best batch size of each
+        for unit, which in (("clock", 0), ("processor", 1)):
+            if speeds[name]:
+                result[f"times_{name}_{unit}"] = round(ours[which] / max(speed[which] for speed in speeds[name]), 2)
     print(json.dumps(result))
 
 

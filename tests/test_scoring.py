@@ -17,6 +17,7 @@ from ttc_bench.errors import BackendError, TaskError, TtcError
 from ttc_bench.experiment import report, run
 from ttc_bench.filling import Watch
 from ttc_bench.scoring import Stored
+from ttc_bench.terminal import paid
 
 SAME = Completion("The answer is 4.", "stop", Usage(completion=5))
 PROBLEM = Problem("p", "2 + 2?", "4")
@@ -143,6 +144,16 @@ async def test_what_the_verifier_reads_and_writes_is_charged(tmp_path: Path, sco
     at = {(p.method, p.k): (p.tokens, p.total_tokens) for p in both.analysis.points}
     free, paid = at["best-of-n (self-certainty)", 4], at["best-of-n (longest:path)", 4]
     assert paid == (free[0] + 4 * 2, free[1] + 4 * (2 + 11))
+
+
+async def test_a_run_says_what_it_scored(tmp_path: Path, scorer: Longest) -> None:
+    """A run that samples nothing and scores has not spent nothing."""
+    await run(asked(tmp_path, method=("cot",), verifier=()), model())
+    scored = await run(asked(tmp_path), model())
+    assert paid(scored.filled) == "24 scores by verifiers, 48 generated and 264 prompt tokens"
+    told = json.loads((scored.folder / "run.json").read_text(encoding="utf-8"))["this_run"]
+    assert (told["scores_made"], told["spent_on_scores"]["prompt"]) == (24, 264)
+    assert paid((await run(asked(tmp_path), model())).filled) == "nothing"
 
 
 async def test_two_verifiers_with_one_last_name_are_told_apart(tmp_path: Path, scorer: Longest) -> None:

@@ -77,7 +77,7 @@ async def run(config: Config, backend: Backend | Mapping[str, Backend] | None = 
     finally:
         for one in backends.values():
             await one.close()
-    analysis, total = merged(parts), sum(filled.values(), Filled())
+    analysis, total = merged(parts), sum((*filled.values(), *map(verifiers.did, able.values())), Filled())
     described = manifest.finish(described, total, analysis.quality, analysis.notes)
     write(config.folder, analysis, described)
     return Result(config.folder, analysis, total, described)

@@ -66,6 +66,8 @@ def finish(
             "holes": len(filled.holes),
             "spent": asdict(filled.spent),
             "wasted_on_failed_calls": asdict(filled.wasted),
+            "scores_made": filled.scores,
+            "spent_on_scores": asdict(filled.scoring),
         },
         "quality": quality,
         "notes": list(notes),

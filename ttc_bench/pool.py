@@ -16,16 +16,24 @@ NOTHING = Usage()
 
 @dataclass(frozen=True)
 class Filled:
-    """What one filling did: samples made, holes left (with their errors), and what was paid, retries included."""
+    """What a run did: samples made, holes left (with their errors), scores made by verifiers that run a model, and
+    what was paid, retries included."""
 
     made: int = 0
     holes: tuple[Sample, ...] = ()
     spent: Usage = NOTHING
     wasted: Usage = NOTHING  # the part of `spent` that went to failed attempts
+    scores: int = 0
+    scoring: Usage = NOTHING  # what these took, beside `spent`
 
     def __add__(self, other: Filled) -> Filled:
         return Filled(
-            self.made + other.made, self.holes + other.holes, self.spent + other.spent, self.wasted + other.wasted
+            self.made + other.made,
+            self.holes + other.holes,
+            self.spent + other.spent,
+            self.wasted + other.wasted,
+            self.scores + other.scores,
+            self.scoring + other.scoring,
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from ttc_bench.config import Config
 from ttc_bench.core import Backend, Completion, Problem, Score
 from ttc_bench.errors import BackendError, TtcError
+from ttc_bench.pool import Filled
 from ttc_bench.store import Store
 
 
@@ -79,6 +80,7 @@ class Stored:
         self.name, self.asked = name, asked
         self._scorer, self._setting = scorer, setting
         self._parameters: int | None = None
+        self.did = Filled()  # what this run has scored so far
 
     def identity(self) -> dict[str, Any]:
         """What run.json says: the name in the store, and what the scorer knows of itself."""
@@ -116,6 +118,7 @@ class Stored:
             async for position, score in verdicts:
                 store.add_score(self._scorer.id, waiting[position], score)
                 scores[waiting[position]] = score
+                self.did += Filled(scores=1, scoring=score.usage)
                 done += 1
                 on_score(self.name, done, len(waiting))
 

@@ -24,6 +24,7 @@ from ttc_bench.diagnostics import Diagnosis
 from ttc_bench.experiment import Result, load_tasks
 from ttc_bench.forecast import Forecast, total
 from ttc_bench.outputs import PICTURES, TABLES
+from ttc_bench.pool import Filled
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.reference import solve
 from ttc_bench.report import SHARES
@@ -131,13 +132,25 @@ def show(result: Result) -> None:
         console.print(escape(sentence))
     for note in result.analysis.notes:
         console.print(f"[bold yellow]note:[/] {note}")
-    spent, made = result.filled.spent, result.filled.made
-    paid = f"{made:,} samples, {spent.completion:,} generated and {spent.prompt:,} prompt tokens" if made else "nothing"
-    console.print(f"This run spent: {paid}. The table shows what each method costs, stored samples included.")
+    console.print(
+        f"This run spent: {paid(result.filled)}. The table shows what each method costs, stored samples included."
+    )
     pictures = [f"{name}.png" for name in PICTURES if (result.folder / f"{name}.png").exists()]
     tables = [name for name in TABLES if (result.folder / name).exists()]
     files = ", ".join([*(["report.html"] if points else []), *pictures, *tables, "run.json"])
     console.print(f"Written to {result.folder}/: {files}")
+
+
+def paid(filled: Filled) -> str:
+    """In words: the samples and the scores that a run made, and their tokens."""
+    parts = []
+    if filled.made:
+        tokens = f"{filled.spent.completion:,} generated and {filled.spent.prompt:,} prompt tokens"
+        parts.append(f"{filled.made:,} samples, {tokens}")
+    if filled.scores:
+        tokens = f"{filled.scoring.completion:,} generated and {filled.scoring.prompt:,} prompt tokens"
+        parts.append(f"{filled.scores:,} scores by verifiers, {tokens}")
+    return "; ".join(parts) or "nothing"
 
 
 def _table(task: str, points: list[CurvePoint]) -> Table:

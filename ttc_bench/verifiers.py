@@ -13,6 +13,7 @@ from typing import Any
 from ttc_bench import judges
 from ttc_bench.core import Completion, Problem, Score, Task, Verifier
 from ttc_bench.errors import BackendError, TaskError, nearest
+from ttc_bench.pool import Filled
 from ttc_bench.scoring import Recorded, Scorer, Setting, Stored
 
 BUILTIN = Path(__file__).parent / "models" / "verifier"
@@ -139,6 +140,12 @@ def identities(verifiers: Mapping[str, Sequence[Verifier]]) -> dict[str, Any]:
     """What run.json says of each verifier, by the name it was asked for; nothing of those without a model."""
     every = {getattr(v, "asked", v.name): v for made in verifiers.values() for v in made}
     return {name: v.identity() if isinstance(v, Stored) else {} for name, v in every.items()}
+
+
+def did(verifiers: Mapping[str, Sequence[Verifier]]) -> Filled:
+    """What they scored in this run, and what that took."""
+    every = {id(v): v for made in verifiers.values() for v in made if isinstance(v, Stored)}
+    return sum((v.did for v in every.values()), Filled())
 
 
 def remarks(described: Mapping[str, Any]) -> list[str]:
