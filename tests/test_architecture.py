@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "ttc_bench"
 LAYERS: list[set[str]] = [
     {"errors"},
     {"core"},
-    {"prompts", "math_worker", "chart_layout", "votes", "names"},
+    {"prompts", "math_worker", "chart_layout", "captions", "votes", "names"},
     {"math_equal", "generators", "strategies", "stats", "store"},
     {"extraction", "charts", "data", "prices", "exchange", "difficulty", "diagnostics"},
     {"grading", "config", "chart_models", "chart_difficulty", "chart_verifiers"},

@@ -16,6 +16,7 @@ from curves import GAINS, story
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ttc_bench.captions import shares
 from ttc_bench.chart_layout import Frame, Page, domain, spread, ticks
 from ttc_bench.charts import AXES, accuracy_vs_tokens, save
 from ttc_bench.core import CurvePoint
@@ -182,6 +183,19 @@ def test_save_writes_a_large_png_and_an_svg_with_everything_said(tmp_path: Path)
         "2,000",
     ):
         assert phrase in text, phrase
+
+
+def test_changed_thinking_is_not_mistaken_for_the_samples_themselves() -> None:
+    """A line for the samples as they were sampled, and one for each kind of change with the span of its shares."""
+    cot = replace(story()[0], prompt="cot", truncated=0.28, unextracted=0.0, duplicated=0.0, failed=0.0)
+    cut = [replace(cot, variant=f"budget {b}", truncated=0.0, unextracted=u) for b, u in ((32, 0.48), (64, 0.62))]
+    hard = replace(cot, effort="high", truncated=0.5)
+    assert shares([cot, *cut, replace(cot, variant="refine 1", truncated=0.12), hard]) == [
+        "cot: 28.0% cut at the limit, 0.0% unreadable, 0.0% duplicated, 0.0% failed",
+        "cot, budget: 0.0% cut at the limit, 48.0% to 62.0% unreadable, 0.0% duplicated, 0.0% failed",
+        "cot, refine: 12.0% cut at the limit, 0.0% unreadable, 0.0% duplicated, 0.0% failed",
+        "cot, effort high: 50.0% cut at the limit, 0.0% unreadable, 0.0% duplicated, 0.0% failed",
+    ]
 
 
 def test_no_points_is_one_clear_line() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ttc_bench.captions import shares
 from ttc_bench.chart_layout import LINE, Frame, Writing, domain, side_by_side, ticks, write
 from ttc_bench.core import CurvePoint
 from ttc_bench.errors import TtcError
@@ -225,15 +226,10 @@ def identity(figure: Figure) -> tuple[Any, Any]:
 
 
 def _quality(figure: Figure, points: Sequence[CurvePoint], frame: Frame) -> Any:
-    """What to know of the samples before believing the curve, under the x-axis; one entry per prompt."""
+    """What to know of the samples before believing the curve, under the x-axis."""
     import altair as alt
 
-    rows: list[str] = []
-    for prompt, p in {p.prompt: p for p in points}.items():
-        shares = f"{p.truncated:.1%} cut at the limit, {p.unextracted:.1%} unreadable"
-        rows += textwrap.wrap(
-            f"{prompt}: {shares}, {p.duplicated:.1%} duplicated, {p.failed:.1%} failed", 58 if figure.narrow else 94
-        )
+    rows = [row for line in shares(points) for row in textwrap.wrap(line, 58 if figure.narrow else 94)]
     mark = figure.layer([{"text": "\n".join(rows)}]).mark_text(
         align="left", baseline="top", fontSize=10, lineBreak="\n", color=GREY
     )

@@ -55,8 +55,11 @@ def draw(
     top = peaks.amax(1)
     # The 20 largest logits lie in the 20 blocks with the largest maxima.
     wanted = min(TOP_LOGPROBS, vocabulary)
-    best = peaks.topk(min(wanted, peaks.shape[1]), 1).indices
-    largest = blocks.gather(1, best[:, :, None].expand(-1, -1, _BLOCK)).flatten(1).topk(wanted, 1).values
+    near = x
+    if peaks.shape[1] > wanted:
+        best = peaks.topk(wanted, 1).indices
+        near = blocks.gather(1, best[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
+    largest = near.topk(wanted, 1).values
 
     # softmax, not exp: the vectorised exp of some libraries is ten times slower where results underflow.
     mass = x.softmax(1)
