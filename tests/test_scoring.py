@@ -14,7 +14,7 @@ from ttc_bench import verifiers
 from ttc_bench.config import Config
 from ttc_bench.core import Completion, Problem, Request, Usage
 from ttc_bench.errors import BackendError, TaskError, TtcError
-from ttc_bench.experiment import report, run
+from ttc_bench.experiment import dry_run, report, run
 from ttc_bench.filling import Watch
 from ttc_bench.scoring import Stored
 from ttc_bench.terminal import paid
@@ -154,6 +154,20 @@ async def test_a_run_says_what_it_scored(tmp_path: Path, scorer: Longest) -> Non
     told = json.loads((scored.folder / "run.json").read_text(encoding="utf-8"))["this_run"]
     assert (told["scores_made"], told["spent_on_scores"]["prompt"]) == (24, 264)
     assert paid((await run(asked(tmp_path), model())).filled) == "nothing"
+
+
+async def test_a_dry_run_counts_the_scores_that_are_missing(tmp_path: Path, scorer: Longest) -> None:
+    (before,) = (await dry_run(asked(tmp_path), backend=model())).values()
+    assert (before.samples, before.scores) == (24, 24)
+    await run(asked(tmp_path, method=("cot",), verifier=()), model())
+    (sampled,) = (await dry_run(asked(tmp_path), backend=model())).values()
+    assert (sampled.samples, sampled.scores) == (0, 24)
+    await run(asked(tmp_path, samples=2), model())
+    (some,) = (await dry_run(asked(tmp_path), backend=model())).values()
+    assert (some.scores, len(scorer.asked)) == (12, 12)
+    await run(asked(tmp_path), model())
+    (none,) = (await dry_run(asked(tmp_path), backend=model())).values()
+    assert none.scores == 0
 
 
 async def test_two_verifiers_with_one_last_name_are_told_apart(tmp_path: Path, scorer: Longest) -> None:

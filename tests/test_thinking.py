@@ -11,9 +11,10 @@ from fakes import config
 from ttc_bench.backends.scripted import ScriptedBackend
 from ttc_bench.core import Completion, Message, Request, Sample, Task, Usage
 from ttc_bench.errors import BackendError, PromptTooLong, TtcError
-from ttc_bench.experiment import replay, run
+from ttc_bench.experiment import dry_run, replay, run
 from ttc_bench.grading import GRADERS
 from ttc_bench.store import Store
+from ttc_bench.terminal import show_forecast
 from ttc_bench.thinking import Budget, Refine, Wait, by_characters, extended, extensions
 
 TASK = Task("sums", (), 'End with "The answer is N."', GRADERS["number"]())
@@ -178,6 +179,25 @@ async def test_one_trace_gives_every_budget(tmp_path: Path) -> None:
     assert second.analysis.points == result.analysis.points
     replayed = await replay(result.folder)
     assert replayed.analysis.points == result.analysis.points
+
+
+async def test_a_dry_run_counts_what_comes_after_the_samples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At most: of a trace that is not made yet nobody knows whether it has to be continued."""
+    asked = config(tmp_path, method=("cot", "refine"), samples=2, thinking_budget=("2", "4"), rounds=1)
+    (before,) = (await dry_run(asked, backend=ScriptedBackend(thinker))).values()
+    assert (before.samples, before.continuations, before.scores) == (12, 12 * 3, 0)
+    await run(config(tmp_path, method=("cot",), samples=2), ScriptedBackend(thinker))
+    show_forecast(found := await dry_run(asked, backend=ScriptedBackend(thinker)))
+    assert [(f.samples, f.continuations) for f in found.values()] == [(0, 12 * 3)]
+    said = " ".join(capsys.readouterr().out.split())
+    assert said == (
+        "Every sample is in the store: up to 36 continuations of traces (budgets, waiting, revision) are still to come."
+    )
+    await run(asked, ScriptedBackend(thinker))
+    show_forecast(await dry_run(asked, backend=ScriptedBackend(thinker)))
+    assert "the run would cost nothing" in " ".join(capsys.readouterr().out.split())
 
 
 async def test_a_trace_without_an_end_is_brought_to_an_answer_once(tmp_path: Path) -> None:

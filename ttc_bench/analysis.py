@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
@@ -18,10 +18,11 @@ from ttc_bench.judging import judge
 from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS, announce
 from ttc_bench.report import ProblemView, SampleView
+from ttc_bench.scoring import Stored
 from ttc_bench.stats import mark_pareto
 from ttc_bench.store import Store
 from ttc_bench.strategies import METHODS
-from ttc_bench.thinking import ANSWER_TOKENS, Change, extended, extensions
+from ttc_bench.thinking import ANSWER_TOKENS, Change, extended, extensions, pending
 
 SAME_TEXT = "the server probably ignores the temperature or the seed"
 
@@ -75,6 +76,28 @@ def plan(config: Config, tasks: Sequence[Task], model: str) -> list[Planned]:
                 variant = "" if budget is None else f"budget {budget} announced"
                 out.append(Planned(task, prompt, effort, p, request, variant))
     return out
+
+
+def to_continue(config: Config, tasks: Sequence[Task], model: str, store: Store) -> int:
+    """How many continuations of a run's traces are still to be made, at most."""
+    planned = [one for one in plan(config, tasks, model) if not one.variant]
+    asked = {prompt: [(one.task, one.request) for one in planned if one.prompt == prompt] for prompt in config.prompts}
+    return sum(pending(store, these, changes(config, prompt), config.samples) for prompt, these in asked.items())
+
+
+def to_score(
+    config: Config, tasks: Sequence[Task], model: str, store: Store, verifiers: Mapping[str, Sequence[Verifier]]
+) -> int:
+    """How many scores the verifiers that run a model still have to give, at most: an answer that is not made yet may
+    turn out to be one that is scored already."""
+    with_verifier = {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
+    planned = [one for one in plan(config, tasks, model) if one.prompt in with_verifier and not one.variant]
+    total = 0
+    for verifier in {id(v): v for few in verifiers.values() for v in few if isinstance(v, Stored)}.values():
+        mine = [one for one in planned if verifier in verifiers[one.task.name]]
+        made = [(one.problem, c) for one in mine for c in store.pool(one.request, config.samples).values()]
+        total += verifier.pending(made) + len(mine) * config.samples - len(made)
+    return total
 
 
 def tariff(config: Config, model: str) -> Price | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench import manifest, tasks, verifiers
-from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, merged, plan, tariff
+from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, merged, plan, tariff, to_continue, to_score
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Request, Task, Verifier
 from ttc_bench.errors import TaskError, TtcError
@@ -103,12 +103,17 @@ async def dry_run(
         store = Store(config.store_path)
         try:
             setting = partial(Setting, store=store, config=config, open=partial(open_model, config))
-            _verifiers(config, chosen, {name: setting(one) for name, one in backends.items()})
+            able = _verifiers(config, chosen, {name: setting(one) for name, one in backends.items()})
             await fill_all(config, chosen, store, backends, first, watch, follow=False)
-            return {
-                name: forecast(one, store, list(groups[name].values()), config.samples, tariff(config, one.model))
-                for name, one in backends.items()
-            }
+            found = {}
+            for name, one in backends.items():
+                known = list(groups[name].values())
+                found[name] = dataclasses.replace(
+                    forecast(one, store, known, config.samples, tariff(config, one.model)),
+                    continuations=to_continue(config, chosen, one.model, store),
+                    scores=to_score(config, chosen, one.model, store, able[name]),
+                )
+            return found
         finally:
             store.close()
     finally:

@@ -15,13 +15,17 @@ CHARACTERS_PER_TOKEN = 4  # of English text, roughly; used for prompts that no s
 @dataclass(frozen=True)
 class Forecast:
     """What is still to be asked for. `measured`: share of the samples whose length was taken from stored samples of
-    the same kind; for the others each completion is counted as long as it may be, so the total is an upper bound."""
+    the same kind; for the others each completion is counted as long as it may be, so the total is an upper bound.
+    `continuations` and `scores` are upper bounds of what comes after the samples, by number alone: neither their tokens
+    nor their dollars are in the other figures."""
 
     calls: int
     samples: int
     usage: Usage
     measured: float
     dollars: float | None
+    continuations: int = 0  # of traces: budgets, waiting, revision
+    scores: int = 0  # of answers, by verifiers that run a model
 
 
 def forecast(
@@ -53,6 +57,8 @@ def total(forecasts: Sequence[Forecast]) -> Forecast:
         usage=sum((f.usage for f in forecasts), Usage(source="estimate")),
         measured=sum(f.measured * f.samples for f in forecasts) / samples if samples else 1.0,
         dollars=sum(dollars) if dollars else None,
+        continuations=sum(f.continuations for f in forecasts),
+        scores=sum(f.scores for f in forecasts),
     )
 
 

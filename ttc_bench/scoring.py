@@ -87,6 +87,11 @@ class Stored:
         parameters = {"parameters": self._parameters} if self._parameters else {}
         return {"id": self._scorer.id, **self._scorer.identity(), **parameters}
 
+    def pending(self, items: Sequence[tuple[Problem, Completion]]) -> int:
+        """How many of these have no stored score, equal ones counted once."""
+        addresses = dict.fromkeys(address(problem, completion) for problem, completion in items)
+        return len(addresses) - len(self._setting.store.scores(self._scorer.id, addresses))
+
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]:
         """Asks for the scores that are not stored, equal items once, and stores each as it comes; what scoring has
         loaded is freed at the end. Raises TtcError where it cannot go on, or where a model would have to run and none

@@ -232,8 +232,9 @@ def show_forecast(forecasts: Mapping[str, Forecast]) -> None:
 
 
 def _show_forecast(console: Console, forecast: Forecast) -> None:
+    after = _after(forecast)
     if not forecast.samples:
-        console.print("Every sample is in the store: the run would cost nothing.")
+        console.print(f"Every sample is in the store: {after or 'the run would cost nothing.'}")
         return
     how = "at most, taking every answer to be as long as --max-tokens allows; --pilot 3 measures a few first"
     if forecast.measured == 1:
@@ -249,6 +250,18 @@ def _show_forecast(console: Console, forecast: Forecast) -> None:
         console.print("No price is known for this model: give one with --prices, or run it where tokens are free.")
     else:
         console.print(f"That is about ${forecast.dollars:,.2f}.")
+    if after:
+        console.print(f"Not in these figures: {after}")
+
+
+def _after(forecast: Forecast) -> str:
+    """What comes after the samples, "" where nothing does."""
+    parts = {
+        "continuations of traces (budgets, waiting, revision)": forecast.continuations,
+        "answers for verifiers to score": forecast.scores,
+    }
+    said = " and ".join(f"up to {count:,} {what}" for what, count in parts.items() if count)
+    return f"{said} are still to come." if said else ""
 
 
 def list_tasks() -> None:

@@ -206,6 +206,13 @@ def extended(store: Store, task: Task, request: Request, change: Change | None, 
     return {index: completion for index, (_, completion) in _stored(store, task, request, change, n).items()}
 
 
+def pending(store: Store, asked: Sequence[tuple[Task, Request]], changes: Sequence[Change], n: int) -> int:
+    """How many continuations of n samples of each request are still to be made, at most: of a sample that is not made
+    yet nobody knows whether it will need one."""
+    made = sum(len(extended(store, task, request, change, n)) for change, (task, request) in product(changes, asked))
+    return n * len(asked) * len(changes) - made
+
+
 def _stored(
     store: Store, task: Task, request: Request, change: Change | None, n: int
 ) -> dict[int, tuple[Request, Completion]]:
