@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/ready  ## the main job, offline, with the built-in models: results/demo/
 	$(BIN)/ttc-bench run --model builtin:small,builtin:medium,builtin:large --task chain-arithmetic,countdown \
-	    --method direct,cot,self-consistency,best-of-n --verifier logprob,checker \
+	    --method direct,cot,self-consistency,best-of-n --verifier logprob,reward:builtin,checker \
 	    --samples 16 --limit 64 --max-tokens 160 --name demo
 
 demo-thinking: $(VENV)/ready  ## budgets, waiting, revising: results/demo-thinking/

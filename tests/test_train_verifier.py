@@ -6,12 +6,11 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ttc_bench.core import Completion, Problem, Usage
-from ttc_bench.generators.base import Rng, is_test
+from ttc_bench.generators.base import is_test
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "training"))
 
@@ -21,9 +20,9 @@ torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
 
 
-def answer(question: str, text: str, right: bool) -> train_verifier.Answer:
-    problem = Problem(question, question, None)
-    return train_verifier.Answer("t", problem, Completion(text, "stop", Usage()), right)
+def answer(question: str, text: str, right: bool, solution: str = "", logprob: float = 0.0) -> train_verifier.Answer:
+    problem = Problem(question, question, None, solution=solution)
+    return train_verifier.Answer(problem, Completion(text, "stop", Usage(), signals={"logprob": logprob}), right)
 
 
 def test_auroc_is_the_share_of_pairs_in_order() -> None:
@@ -33,42 +32,93 @@ def test_auroc_is_the_share_of_pairs_in_order() -> None:
     assert train_verifier.auroc([], wrong) is None
 
 
-def test_every_problem_has_as_many_right_as_wrong_answers() -> None:
-    """Otherwise the verifier learns which problems are easy, which is of no use to best-of-n."""
-    easy = [answer("easy", str(i), i > 0) for i in range(8)]
-    hard = [answer("hard", str(i), i < 3) for i in range(8)]
-    never = [answer("never", str(i), False) for i in range(8)]
-    kept = train_verifier.balanced([*easy, *hard, *never], Rng("test"))
-    counts = {(a.problem.id, a.right): 0 for a in kept}
-    for a in kept:
-        counts[a.problem.id, a.right] += 1
-    assert counts == {("easy", True): 1, ("easy", False): 1, ("hard", True): 3, ("hard", False): 3}
+def test_knowing_the_problem_is_not_knowing_the_answer() -> None:
+    """Scores that tell easy from hard problems look good over all answers and are worth nothing within them."""
+    easy = [answer("easy", str(i), i > 0) for i in range(4)]
+    hard = [answer("hard", str(i), i == 0) for i in range(4)]
+    never = [answer("never", str(i), False) for i in range(4)]
+    over, within, mixed = train_verifier.judged([*easy, *hard, *never], [2.0] * 4 + [1.0] * 4 + [0.0] * 4)
+    assert over is not None
+    assert over > 0.8
+    assert (within, mixed) == (0.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "sound"),
+    [
+        ("83 - 5 = 78. 78 * 2 = 56. The answer is 56.", True, 43),
+        ("83 - 5 = 78. 78 * 2 = 57. The answer is 57.", False, 23),
+        ("83 - 5 = 78. 78", False, 15),
+        ("83 - 5 = 79. 79 * 2 = 56. The answer is 56.", True, 43),  # right in the end is right
+    ],
+)
+def test_an_answer_is_sound_as_far_as_it_agrees_with_the_worked_solution(text: str, right: bool, sound: int) -> None:
+    worked = "83 - 5 = 78. 78 * 2 = 56. The answer is 56."
+    assert answer("q", text, right, worked).sound() == sound
+
+
+def test_every_token_of_an_answer_is_labelled_and_none_of_the_question() -> None:
+    worked = "83 - 5 = 78. 78 * 2 = 56. The answer is 56."
+    tokenizer = train_verifier.reader(train_verifier.training_task(8))
+    wrong = answer("Start with 83.", "83 - 5 = 78. 78 * 2 = 57. The answer is 57.", False, worked)
+    rows = train_verifier.Rows(tokenizer, [wrong, answer("Start with 83.", worked, True, worked)])
+    ids, labels, counted, last, right = next(rows.batches())
+    for row in range(2):
+        said = tokenizer.decode(ids[row][counted[row]])
+        assert said == f"{worked if right[row] else wrong.completion.text}<|end|>"
+        assert int(counted[row].nonzero().max()) == int(last[row])
+        sound = tokenizer.decode(ids[row][counted[row] & (labels[row] == 1)])
+        assert sound == (said if right[row] else "83 - 5 = 78. 78 * 2 = 5")
+    asked = tokenizer.decode(ids[0][~counted[0]])
+    assert asked == '<|user|>Start with 83.\n\nThink step by step. End with "The answer is N."<|assistant|>'
 
 
 def test_the_problems_are_of_the_training_split() -> None:
-    made = train_verifier.training_tasks(60)
-    assert {t.name for t in made} == set(train_verifier.MIX)
-    assert not any(is_test(p.question) for t in made for p in t.problems)
+    made = train_verifier.training_task(60)
+    assert made.name == train_verifier.TASK
+    assert len(made.problems) == 60
+    assert not any(is_test(p.question) for p in made.problems)
+
+
+@pytest.fixture(scope="module")
+def solutions() -> train_verifier.Rows:
+    task = train_verifier.training_task(12)
+    every = [answer(p.question, p.solution or "", True, p.solution or "") for p in task.problems]
+    return train_verifier.Rows(train_verifier.reader(task), every)
+
+
+def test_the_first_stage_leaves_the_body_alone_and_learns_what_it_finds_likely(
+    solutions: train_verifier.Rows,
+) -> None:
+    """Which the labels need not know: the loss on the body's likelihoods falls."""
+    batches = solutions.batches()
+    training, batch = train_verifier.Training(), next(batches)
+    before = {name: p.clone() for name, p in training.model.model.layers[0].named_parameters()}
+    first = training.losses(batch, True)[1].item()
+    training.stage("frozen", batches, 30)
+    assert training.losses(batch, True)[1].item() < first
+    assert all(torch.equal(p, before[name]) for name, p in training.model.model.layers[0].named_parameters())
+    training.stage("whole", batches, 2)
+    assert not all(torch.equal(p, before[name]) for name, p in training.model.model.layers[0].named_parameters())
 
 
 def test_a_short_training_gives_a_verifier_and_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    body: Any = train_verifier.BODY
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "medium").symlink_to(body)
+    (tmp_path / "models" / "medium").symlink_to(train_verifier.BODY)
     monkeypatch.setattr(train_verifier, "MODELS", tmp_path / "models")
-    monkeypatch.setattr(train_verifier, "MIX", {"chain-arithmetic": 1})
-    monkeypatch.setattr(train_verifier, "PASSES", 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     out = tmp_path / "verifier"
-    words = ["--problems", "24", "--samples", "4", "--held-out", "8", "--minutes", "1", "--threads", "1"]
+    words = ["--problems", "24", "--samples", "2", "--frozen", "2", "--whole", "1", "--held-out", "8", "--threads", "1"]
     monkeypatch.setattr(sys, "argv", ["train_verifier.py", *words, "--out", str(out)])
     train_verifier.main()
     record = json.loads((out / "training.json").read_text(encoding="utf-8"))
-    assert record["held_out"]["right"] > 0
-    assert 0 <= record["held_out"]["auroc"] <= 1
-    assert record["answers"] % 2 == 0
-    assert record["steps"] == 2 * math.ceil(record["answers"] / train_verifier.ROWS)
-    assert f"AUROC {record['held_out']['auroc']:.3f}" in (out / "README.md").read_text(encoding="utf-8")
+    found = record["held_out"]["medium"]
+    assert found["right"] > 0
+    assert 0 <= found["auroc"] <= 1
+    assert record["steps"] == {"frozen": 2, "whole": 1}
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert f"| medium | {found['answers']} | {found['right']} | {found['auroc']:.3f} |" in card
+    assert record["command"] in card
     files = {path.name for path in out.iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} < files
     assert "generation_config.json" not in files  # it is no model for --model builtin:verifier

@@ -1,33 +1,37 @@
 """Train the built-in verifier: how likely is an answer to be right? A small Llama with one logit, for best-of-n.
 
-    python training/train_verifier.py --problems 2000 --minutes 30       # writes ttc_bench/models/verifier
+    python training/train_verifier.py --threads 2       # writes ttc_bench/models/verifier
 
-The built-in models answer problems of the training split (`generators.base.is_test` divides them by hash) several times
-step by step, at temperature 1; the tasks' own graders label the answers. Of each problem as many right as wrong answers
-are kept, so that knowing the problem says nothing and only the answer counts. The body starts as the medium model's;
-the loss is binary cross-entropy at the last token, plus that at every token of the answer (Cobbe et al. 2021,
-arXiv:2110.14168), so that beginnings of answers can be scored too. Of the training problems one in ten decides which
-pass over the others was the best. AUROC is measured on the first problems of the shipped tasks, which are of the test
-split, through the same code that `--verifier reward:builtin` runs.
+The medium model answers problems of the training split (`generators.base.is_test` divides them by hash) step by step,
+at temperature 1; the task's own grader labels the answers. Every token of an answer is labelled: is everything so far
+as in the worked solution (process supervision: Lightman et al. 2023, arXiv:2305.20050; all of a right answer is right)?
+
+To tell a right sum from a wrong one, a model must do the sum. The medium model can: what it would have written stands in
+its last layer one token before the token that it did write. So the verifier is the medium model with `EXTRA` layers on
+top, trained in two stages. First the body is frozen, and the new layers learn to compare the two, from targets that the
+body itself provides: the log-probability of every token, and its least and its mean so far. Then everything is trained on
+the labels alone. Labels alone, without the first stage, teach which problems are hard but nothing about their answers.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import copy
 import json
 import math
-import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from muon import Muon
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
-from train import MIX, ROOT, SEED, save
+from torch.nn.functional import mse_loss
+from train import ROOT, SEED, save
 from transformers import AutoTokenizer, LlamaForCausalLM, LlamaForSequenceClassification
 
 from ttc_bench import tasks
@@ -40,64 +44,56 @@ from ttc_bench.prompts import PROMPTS
 
 MODELS = ROOT / "ttc_bench" / "models"
 BODY = MODELS / "medium"
-PASSES, ROWS, RATE, WARMUP = 8, 32, 1e-3, 50  # over the data at most; answers a step; highest learning rate; steps
-MAX_TOKENS = 256  # of an answer; longer ones are wrong
-DEV = 10  # one training problem in so many is held out to choose the pass
+TASK = "chain-arithmetic"  # whose worked solutions are unique, so that every step has a label
+EXTRA = 2  # layers on top of the body
+ROWS, WARMUP, FLOOR = 48, 30, 0.02  # answers a step; steps of warm-up; last learning rate as a share of the highest
+RATES = {"frozen": {"muon": 0.02, "adamw": 3e-3}, "whole": {"muon": 4e-3, "adamw": 5e-4}}
+LABELS = 0.1  # weight of the labels in the first stage
+LEAST = -6.0  # log-probabilities below it are as good as impossible
+MAX_TOKENS = 256  # of an answer
 
 
 @dataclass(frozen=True)
 class Answer:
-    task: str
     problem: Problem
     completion: Completion
     right: bool
 
+    def sound(self) -> int:
+        """How many characters of the answer agree with the worked solution; all of them where it is right."""
+        text, solution = self.completion.text, self.problem.solution or ""
+        if self.right:
+            return len(text)
+        differ = (i for i, (a, b) in enumerate(zip(text, solution, strict=False)) if a != b)
+        return next(differ, min(len(text), len(solution)))
 
-async def answers(chosen: Sequence[Task], samples: int, models: Sequence[Path]) -> list[Answer]:
-    """`samples` answers of every model to every problem, labelled by the grader; the same text to a problem once."""
+
+async def answers(task: Task, samples: int, folder: Path) -> list[Answer]:
+    """`samples` answers of a model to every problem, labelled by the grader; the same text to a problem once."""
     found: dict[tuple[str, str], Answer] = {}
-    for folder in models:
-        backend = HFBackend(str(folder), device="cpu")
-        asked: dict[str, tuple[Task, Problem]] = {}
-        jobs = []
-        for task in chosen:
-            for problem in task.problems:
-                request = Request(backend.model, PROMPTS["cot"].render(task, problem), MAX_TOKENS, seed=SEED)
-                asked[request.address] = (task, problem)
-                jobs.append(Job(request, tuple(range(samples))))
-        made = {(s.request.address, s.index): s.completion async for s in backend.sample(jobs)}
-        for (address, _), completion in sorted(made.items(), key=lambda item: item[0]):  # not in the order of arrival
-            if completion is not None:
-                task, problem = asked[address]
-                right = task.grader.correct(task.grader.extract(completion.text).answer, problem)
-                found.setdefault((problem.question, completion.text), Answer(task.name, problem, completion, right))
-        await backend.close()
+    backend = HFBackend(str(folder), device="cpu")
+    asked: dict[str, Problem] = {}
+    jobs = []
+    for problem in task.problems:
+        request = Request(backend.model, PROMPTS["cot"].render(task, problem), MAX_TOKENS, seed=SEED)
+        asked[request.address] = problem
+        jobs.append(Job(request, tuple(range(samples))))
+    made = {(s.request.address, s.index): s.completion async for s in backend.sample(jobs)}
+    for (address, _), completion in sorted(made.items(), key=lambda item: item[0]):  # not in the order of arrival
+        if completion is not None:
+            problem = asked[address]
+            right = task.grader.correct(task.grader.extract(completion.text).answer, problem)
+            found.setdefault((problem.question, completion.text), Answer(problem, completion, right))
+    await backend.close()
     return list(found.values())
 
 
-def training_tasks(n: int) -> list[Task]:
-    """The tasks that the built-in models know, each with its share of n problems of the training split, of the
-    difficulties that the task asks."""
-    out = []
-    for name, share in MIX.items():
-        (task,) = tasks.load(name, limit=64)
-        levels = [int(p.difficulty or 1) for p in task.problems]
-        few = max(1, round(n * share / sum(MIX.values())))
-        made = problems(FAMILIES[name], few, seed=SEED, low=min(levels), high=max(levels), split="train")
-        out.append(Task(name, made, task.answer_format, task.grader))
-    return out
-
-
-def balanced(every: Sequence[Answer], rng: Rng) -> list[Answer]:
-    """As many right as wrong answers of each problem; problems that have only one kind are left out."""
-    by_problem: dict[str, tuple[list[Answer], list[Answer]]] = defaultdict(lambda: ([], []))
-    for answer in every:
-        by_problem[answer.problem.question][answer.right].append(answer)
-    out = []
-    for wrong, right in by_problem.values():
-        few = min(len(wrong), len(right))
-        out += rng.sample(wrong, few) + rng.sample(right, few)
-    return out
+def training_task(n: int) -> Task:
+    """n problems of the training split, of the difficulties that the shipped task has."""
+    (task,) = tasks.load(TASK, limit=64)
+    levels = [int(p.difficulty or 1) for p in task.problems]
+    made = problems(FAMILIES[TASK], n, seed=SEED, low=min(levels), high=max(levels), split="train")
+    return Task(task.name, made, task.answer_format, task.grader)
 
 
 def auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
@@ -109,27 +105,51 @@ def auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
     return float((below + upto).mean() / 2 / len(wrong))
 
 
+def judged(every: Sequence[Answer], scores: Sequence[float]) -> tuple[float | None, float | None, int]:
+    """AUROC over all answers; its mean within problems that have right and wrong ones (what best-of-n lives on); how
+    many problems these are."""
+    both: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    for answer, score in zip(every, scores, strict=True):
+        both[answer.problem.question][answer.right].append(score)
+    within = [a for wrong, right in both.values() if (a := auroc(right, wrong)) is not None]
+    right, wrong = ([s for pair in both.values() for s in pair[kind]] for kind in (True, False))
+    return auroc(right, wrong), sum(within) / len(within) if within else None, len(within)
+
+
 async def measure(folder: Path, every: Sequence[Answer]) -> dict[str, Any]:
-    """AUROC over all answers, and its mean within problems (what best-of-n lives on), of a saved verifier."""
+    """A saved verifier on answers, through the code that `--verifier reward:` runs, beside their log-probability."""
     scorer = RewardModel(str(folder), device="cpu", dtype="float32")
     scores = {i: s.value async for i, s in scorer.verdicts([(a.problem, a.completion) for a in every])}
     await scorer.close()
-    both: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
-    for i, answer in enumerate(every):
-        both[answer.problem.question][answer.right].append(-math.inf if scores[i] is None else float(scores[i] or 0))
-    within = [a for wrong, right in both.values() if (a := auroc(right, wrong)) is not None]
-    right, wrong = ([s for pair in both.values() for s in pair[kind]] for kind in (True, False))
+    known = [-math.inf if (value := scores[i]) is None else value for i in range(len(every))]
+    over, within, mixed = judged(every, known)
+    _, rival, _ = judged(every, [(a.completion.signals or {})["logprob"] for a in every])
     return {
-        "auroc": auroc(right, wrong),
-        "auroc_within_problems": sum(within) / len(within) if within else None,
         "answers": len(every),
-        "right": len(right),
-        "problems_with_both": len(within),
+        "right": sum(a.right for a in every),
+        "problems_with_both": mixed,
+        "auroc": over,
+        "auroc_within_problems": within,
+        "logprob_within_problems": rival,
     }
 
 
+def reader(task: Task) -> Any:
+    """The body's tokenizer with a template that asks the question as the body was asked in training."""
+    tokenizer = AutoTokenizer.from_pretrained(BODY)
+    problem = task.problems[0]
+    (asked,) = PROMPTS["cot"].render(task, problem)
+    words = asked.content.removeprefix(problem.question)
+    user = "<|user|>{{ m.content }}"
+    assert words != asked.content
+    assert user in tokenizer.chat_template
+    tokenizer.chat_template = tokenizer.chat_template.replace(user, user + words)
+    return tokenizer
+
+
 class Rows:
-    """Answers as the verifier reads them: tokens of the conversation, where the answer begins, and the label."""
+    """Answers as the verifier reads them: tokens of the conversation, where the answer begins, a label for each token
+    and one for the whole."""
 
     def __init__(self, tokenizer: Any, every: Sequence[Answer]) -> None:
         self.pad = tokenizer.pad_token_id
@@ -137,151 +157,182 @@ class Rows:
         for a in every:
             asked = [{"role": "user", "content": a.problem.question}]
             said = [*asked, {"role": "assistant", "content": a.completion.text}]
-            begin = len(tokenizer.apply_chat_template(asked, add_generation_prompt=True)["input_ids"])
+            before = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
             text = tokenizer.apply_chat_template(said, tokenize=False)
-            self.rows.append((tokenizer(text, add_special_tokens=False)["input_ids"], begin, float(a.right)))
+            read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            begin = len(tokenizer(before, add_special_tokens=False)["input_ids"])
+            sound = len(text) if a.right else len(before) + a.sound()
+            labels = [float(end <= sound) for _, end in read["offset_mapping"]]
+            self.rows.append((read["input_ids"], begin, labels, float(a.right)))
 
-    def batches(self, rng: Rng) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """(ids, which tokens are of the answer, labels), each [row, position] or [row]; rows of similar length."""
-        order = sorted(rng.shuffled(range(len(self.rows))), key=lambda i: len(self.rows[i][0]) // 16)
-        out = []
-        for part in rng.shuffled([order[i : i + ROWS] for i in range(0, len(order), ROWS)]):
-            mine = [self.rows[i] for i in part]
-            width = max(len(ids) for ids, _, _ in mine)
-            ids = torch.tensor([row + [self.pad] * (width - len(row)) for row, _, _ in mine])
-            at = torch.arange(width)
-            counted = torch.stack([(at >= begin) & (at < len(row)) for row, begin, _ in mine])
-            out.append((ids, counted, torch.tensor([label for _, _, label in mine])))
-        return out
+    def batches(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Without end: (ids, labels, which tokens are of the answer), each [row, position], and (place of the last
+        token, label of the whole), each [row]; rows of similar length, in an order that SEED alone decides."""
+        number = 0
+        while True:
+            number += 1
+            rng = Rng("verifier", SEED, number)
+            order = sorted(rng.shuffled(range(len(self.rows))), key=lambda i: len(self.rows[i][0]) // 8)
+            for part in rng.shuffled([order[i : i + ROWS] for i in range(0, len(order), ROWS)]):
+                mine = [self.rows[i] for i in part]
+                width = max(len(ids) for ids, *_ in mine)
+                at = torch.arange(width)
+                yield (
+                    torch.tensor([ids + [self.pad] * (width - len(ids)) for ids, *_ in mine]),
+                    torch.tensor([labels + [0.0] * (width - len(labels)) for _, _, labels, _ in mine]),
+                    torch.stack([(at >= begin) & (at < len(ids)) for ids, begin, _, _ in mine]),
+                    torch.tensor([len(ids) - 1 for ids, *_ in mine]),
+                    torch.tensor([right for *_, right in mine]),
+                )
 
 
-def loss_of(model: LlamaForSequenceClassification, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    ids, counted, labels = batch
-    # No attention mask: padding is on the right, where no token that matters can see it.
-    logits = model.score(model.model(input_ids=ids, use_cache=False).last_hidden_state)[..., 0]
-    last = (counted * torch.arange(ids.shape[1])).argmax(1, keepdim=True)
-    each = bce(logits, labels[:, None].expand_as(logits), reduction="none")
-    along = (each * counted).sum(1) / counted.sum(1)
-    return (bce(logits.gather(1, last)[:, 0], labels) + along.mean()) / 2
+class Training:
+    """The verifier, the body whose likelihoods it learns first, and two heads that are thrown away after that."""
 
+    def __init__(self) -> None:
+        self.body = LlamaForCausalLM.from_pretrained(BODY, dtype=torch.float32).requires_grad_(False)
+        config = copy.deepcopy(self.body.config)
+        config.num_labels, config.num_hidden_layers = 1, config.num_hidden_layers + EXTRA
+        torch.manual_seed(SEED)
+        self.model = LlamaForSequenceClassification(config)
+        self.model.model.load_state_dict(self.body.model.state_dict(), strict=False)  # the new layers stay random
+        self.model.train()
+        self.likely, self.so_far = torch.nn.Linear(config.hidden_size, 1), torch.nn.Linear(config.hidden_size, 2)
 
-def train(rows: Rows, dev: Sequence[Answer], out: Path, minutes: float) -> dict[str, Any]:
-    """Trains and writes the pass that told the answers of `dev` apart best. Returns the record of it."""
-    tokenizer = AutoTokenizer.from_pretrained(BODY)
-    body = LlamaForCausalLM.from_pretrained(BODY, dtype=torch.float32)
-    body.config.num_labels = 1
-    torch.manual_seed(SEED)
-    model = LlamaForSequenceClassification(body.config)
-    model.model.load_state_dict(body.model.state_dict())
-    model.train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    start, step, total = time.monotonic(), 0, PASSES * math.ceil(len(rows.rows) / ROWS)
-    best: dict[str, Any] = {"dev_auroc": -1.0}
-    for number in range(1, PASSES + 1):
-        losses = []
-        for batch in rows.batches(Rng("verifier", SEED, number)):
-            # a cosine over the steps, or over the time where that is shorter
-            done = min(1.0, max(step / total, (time.monotonic() - start) / (60 * minutes)))
-            scale = min(1.0, (step + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
-            for group in optimiser.param_groups:
-                group["lr"] = RATE * scale
-            loss = loss_of(model, batch)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            model.zero_grad()
-            losses.append(loss.item())
-            step += 1
-            if done == 1:
-                break
-        part = out.with_name(out.name + ".part")
-        save(model, tokenizer, part)
-        measured = asyncio.run(measure(part, dev))["auroc"] or 0.0  # of few problems, dev may be empty
-        print(f"pass {number} step {step} loss {sum(losses) / len(losses):.4f} dev AUROC {measured:.4f}", flush=True)
-        if measured > best["dev_auroc"]:
-            save(model, tokenizer, out)
-            best = {"dev_auroc": measured, "pass": number, "step": step, "loss": round(sum(losses) / len(losses), 4)}
-        for file in part.iterdir():
-            file.unlink()
-        part.rmdir()
-        if done == 1:
-            break
-    parameters = sum(p.numel() for p in model.parameters())
-    return {"parameters": parameters, "steps": step, "stopped_by_time": done == 1 and step < total, "best": best}
+    def stage(self, name: str, batches: Iterator[tuple[torch.Tensor, ...]], steps: int) -> float:
+        """Trains for so many steps; returns the mean loss on the labels over the last 50."""
+        frozen = name == "frozen"
+        depth = self.body.config.num_hidden_layers
+        self.model.requires_grad_(not frozen)
+        for part in (self.model.model.layers[depth:], self.model.score, self.model.model.norm):
+            part.requires_grad_(True)
+        matrices = [p for p in self.model.model.layers.parameters() if p.ndim == 2 and p.requires_grad]
+        chosen = {id(p) for p in matrices}
+        heads = [*self.likely.parameters(), *self.so_far.parameters()] if frozen else []
+        rest = [p for p in self.model.parameters() if p.requires_grad and id(p) not in chosen]
+        optimisers: dict[str, torch.optim.Optimizer] = {
+            "muon": Muon(matrices, lr=0.0),
+            "adamw": torch.optim.AdamW([*rest, *heads], lr=0.0, betas=(0.9, 0.98), weight_decay=0.0),
+        }
+        losses: list[float] = []
+        for step in range(steps):
+            cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
+            scale = min(1.0, (step + 1) / WARMUP) * (FLOOR + (1 - FLOOR) * cosine)
+            for kind, optimiser in optimisers.items():
+                for group in optimiser.param_groups:
+                    group["lr"] = RATES[name][kind] * scale
+            labels, likelihoods = self.losses(next(batches), frozen)
+            (LABELS * labels + likelihoods if frozen else labels).backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            for optimiser in optimisers.values():
+                optimiser.step()
+                optimiser.zero_grad()
+            losses.append(labels.item())
+            if (step + 1) % 50 == 0:
+                said = f" likelihoods {likelihoods.item():.3f}" if frozen else ""
+                print(f"{name} {step + 1}/{steps}: labels {sum(losses[-50:]) / 50:.4f}{said}", flush=True)
+        last = losses[-50:]
+        return sum(last) / len(last) if last else math.nan
+
+    def losses(self, batch: tuple[torch.Tensor, ...], likelihoods: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the labels, and of the body's likelihoods where they are wanted."""
+        ids, labels, counted, last, right = batch
+        # No attention mask: padding is on the right, where no token that matters can see it.
+        out = self.model.model(input_ids=ids, use_cache=False, output_hidden_states=likelihoods)
+        logits = self.model.score(out.last_hidden_state)[..., 0]
+        each = bce(logits, labels, reduction="none")[counted].mean()
+        whole = bce(logits[torch.arange(len(ids)), last], right)
+        loss = each + whole / 2
+        if not likelihoods:
+            return loss, torch.zeros(())
+        depth, counted = self.body.config.num_hidden_layers, counted[:, 1:]
+        with torch.no_grad():
+            wrote = self.body.lm_head(self.body.model.norm(out.hidden_states[depth][:, :-1])).log_softmax(2)
+            chance = wrote.gather(2, ids[:, 1:, None])[..., 0].clamp(min=LEAST)
+            own = chance * counted  # the question is not the answer's doing
+            # the sum over the root of the length: a mean that knows how much it was made of
+            summed = own.cumsum(1) / counted.cumsum(1).clamp(min=1) ** 0.5
+            so_far = torch.stack([own.cummin(1).values, summed], 2)
+        likely = self.likely(out.hidden_states[depth + 1])[:, 1:, 0]
+        first = mse_loss(likely[counted], chance[counted])
+        return loss, first + mse_loss(self.so_far(out.last_hidden_state)[:, 1:][counted], so_far[counted]) / 2
 
 
 CARD = """# ttc-bench built-in verifier
 
-A Llama of {parameters:,} parameters with one logit, whose body was the medium built-in model: how likely is this answer
-to this question to be right? For `ttc-bench run --verifier reward:builtin`. Stored in bf16.
+A Llama of {parameters:,} parameters with one logit: the medium built-in model and {extra} layers more. How likely is this
+answer to this question to be right? For `ttc-bench run --verifier reward:builtin`. Stored in bf16.
 
-* **Data**: {rows:,} answers to {problems:,} training-split problems of {tasks}, written by the built-in models
-  ({models}) step by step at temperature 1, labelled by the tasks' graders, as many right as wrong of each problem.
-* **Recipe**: `{command}`; `training.json` has the record.
-* **Measured** by that command on {answers:,} distinct answers ({right:,} of them right) to test-split problems, none of
-  which it was trained on: AUROC {auroc} over all of them, {within} within a problem (mean over the {both:,}
-  problems that have right and wrong answers), where 0.5 is chance.
+* **Data**: {rows:,} distinct answers of the medium model to {problems:,} training-split problems of `{task}`, step by step
+  at temperature 1, {right:,} of them right. Labelled token by token: as in the worked solution so far?
+* **Recipe**: `{command}`: {frozen} steps on the body's own likelihoods with the body frozen, then {whole} on the labels
+  with everything; `training.json` has the record.
+* **Measured** by that command on distinct answers to {held_out} test-split problems, none of which it was trained on. AUROC
+  (0.5 is chance) over all answers, and within a problem (mean over the problems that have right and wrong answers), the
+  latter beside that of the answer's mean log-probability:
 {table}
-* **What it cannot**: judge other tasks, other models' wording, or anything but short answers to these puzzles.
+* **What it cannot**: judge other tasks, other wording, or anything but short answers to these puzzles.
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=2000, help="of the training split, all tasks together")
-    parser.add_argument("--samples", type=int, default=8, help="answers of each model to each problem")
-    parser.add_argument("--held-out", type=int, default=50, help="test-split problems of each task")
-    parser.add_argument("--minutes", type=float, default=30, help="of training at most; sampling comes before")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--problems", type=int, default=10_000, help="of the training split (default: %(default)s)")
+    parser.add_argument("--samples", type=int, default=3, help="answers to each problem (default: %(default)s)")
+    parser.add_argument("--frozen", type=int, default=1300, help="steps of the first stage (default: %(default)s)")
+    parser.add_argument("--whole", type=int, default=500, help="steps of the second stage (default: %(default)s)")
+    parser.add_argument("--held-out", type=int, default=64, help="test-split problems (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=MODELS / "verifier")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    models = sorted(path.parent for path in MODELS.glob("*/generation_config.json"))
-    start = time.monotonic()
-    every = asyncio.run(answers(training_tasks(args.problems), args.samples, models))
-    questions = sorted({a.problem.question for a in every})
-    apart = set(Rng("verifier dev", SEED).sample(questions, max(1, len(questions) // DEV)))
-    kept = balanced([a for a in every if a.problem.question not in apart], Rng("verifier balance", SEED))
-    dev = balanced([a for a in every if a.problem.question in apart], Rng("verifier balance", SEED, "dev"))
-    print(f"{len(every):,} distinct answers, {len(kept):,} kept, {time.monotonic() - start:.0f} s", flush=True)
-    if not kept:
-        raise SystemExit("no problem has both right and wrong answers; ask for more --problems or --samples")
-    record = train(Rows(AutoTokenizer.from_pretrained(BODY), kept), dev, args.out, args.minutes)
-    shown = [tasks.load(name, limit=args.held_out)[0] for name in MIX]
-    held_out = asyncio.run(answers(shown, args.samples, models))
-    found = asyncio.run(measure(args.out, held_out))
-    by_task = {
-        name: asyncio.run(measure(args.out, [a for a in held_out if a.task == name]))
-        for name in dict.fromkeys(a.task for a in held_out)
-    }
+    task = training_task(args.problems)
+    every = asyncio.run(answers(task, args.samples, BODY))
+    print(f"{len(every):,} distinct answers, {sum(a.right for a in every):,} right", flush=True)
+    tokenizer = reader(task)
+    batches = Rows(tokenizer, every).batches()
+    training = Training()
+    losses = {name: training.stage(name, batches, getattr(args, name)) for name in RATES}
+    save(training.model, tokenizer, args.out)
+    (shown,) = tasks.load(TASK, limit=args.held_out)
+    measured = {}
+    for folder in sorted(path.parent for path in MODELS.glob("*/generation_config.json")):
+        measured[folder.name] = asyncio.run(measure(args.out, asyncio.run(answers(shown, 16, folder))))
     command = f"python training/train_verifier.py --problems {args.problems} --samples {args.samples}"
-    command += f" --held-out {args.held_out} --minutes {args.minutes:g} --threads {args.threads}"
-    record |= {
-        "answers": len(kept),
-        "problems": len({a.problem.question for a in kept}),
+    command += f" --frozen {args.frozen} --whole {args.whole} --held-out {args.held_out} --threads {args.threads}"
+    record = {
+        "parameters": sum(p.numel() for p in training.model.parameters()),
+        "answers": len(every),
+        "right": sum(a.right for a in every),
+        "problems": len({a.problem.question for a in every}),
+        "steps": {name: getattr(args, name) for name in RATES},
+        "losses": {name: round(loss, 4) for name, loss in losses.items()},
         "seed": SEED,
+        "torch": torch.__version__,
         "command": command,
-        "models": [path.name for path in models],
-        "held_out": found,
-        "held_out_by_task": by_task,
+        "held_out": measured,
     }
     (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    rows = [f"| {n} | {m['answers']} | {m['right']} | {_show(m['auroc'])} | {_show(m['auroc_within_problems'])} |"
-            for n, m in by_task.items()]  # fmt: skip
-    head = ["", "| task | answers | right | AUROC | within a problem |", "|---|---|---|---|---|"]
+    table = [
+        "",
+        "  | answers of | answers | right | AUROC | within | log-probability within | problems |",
+        "  |---|---|---|---|---|---|---|",
+        *(
+            f"  | {name} | {m['answers']} | {m['right']} | {_show(m['auroc'])} | {_show(m['auroc_within_problems'])} | "
+            f"{_show(m['logprob_within_problems'])} | {m['problems_with_both']} |"
+            for name, m in measured.items()
+        ),
+        "",
+    ]
     card = CARD.format(
-        parameters=record["parameters"],
-        rows=len(kept),
-        problems=record["problems"],
-        tasks=", ".join(f"`{name}`" for name in MIX),
-        models=", ".join(path.name for path in models),
-        command=command,
-        answers=found["answers"],
-        right=found["right"],
-        auroc=_show(found["auroc"]),
-        within=_show(found["auroc_within_problems"]),
-        both=found["problems_with_both"],
-        table="\n".join([*head, *rows, ""]),
+        **{key: record[key] for key in ("parameters", "problems", "right", "command")},
+        extra=EXTRA,
+        rows=len(every),
+        task=TASK,
+        held_out=args.held_out,
+        frozen=args.frozen,
+        whole=args.whole,
+        table="\n".join(table),
     )
     (args.out / "README.md").write_text(card, encoding="utf-8")
     print(json.dumps(record))
