@@ -25,13 +25,6 @@ def answer(question: str, text: str, right: bool, solution: str = "", logprob: f
     return train_verifier.Answer(problem, Completion(text, "stop", Usage(), signals={"logprob": logprob}), right)
 
 
-def test_auroc_is_the_share_of_pairs_in_order() -> None:
-    right, wrong = [0.9, 0.5, 0.5, -math.inf], [0.5, 0.1, 0.9]
-    pairs = [(r > w) + (r == w) / 2 for r in right for w in wrong]
-    assert train_verifier.auroc(right, wrong) == pytest.approx(sum(pairs) / len(pairs))
-    assert train_verifier.auroc([], wrong) is None
-
-
 def test_knowing_the_problem_is_not_knowing_the_answer() -> None:
     """Scores that tell easy from hard problems look good over all answers and are worth nothing within them."""
     easy = [answer("easy", str(i), i > 0) for i in range(4)]
@@ -41,6 +34,9 @@ def test_knowing_the_problem_is_not_knowing_the_answer() -> None:
     assert over is not None
     assert over > 0.8
     assert (within, mixed) == (0.5, 2)
+    assert train_verifier.judged(never, [1.0, 2.0, 3.0, 4.0]) == (None, None, 0)
+    unread = [0.0, -math.inf, 1.0, 2.0]  # an answer without a score counts as the worst
+    assert train_verifier.judged(easy, unread)[1] == 2 / 3
 
 
 @pytest.mark.parametrize(

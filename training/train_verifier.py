@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from muon import Muon
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
@@ -38,6 +37,7 @@ from ttc_bench import tasks
 from ttc_bench.backends.hf import HFBackend
 from ttc_bench.backends.reward import RewardModel
 from ttc_bench.core import Completion, Job, Problem, Request, Task
+from ttc_bench.diagnostics import auroc, within_auroc
 from ttc_bench.generators import FAMILIES
 from ttc_bench.generators.base import Rng, problems
 from ttc_bench.prompts import PROMPTS
@@ -96,24 +96,17 @@ def training_task(n: int) -> Task:
     return Task(task.name, made, task.answer_format, task.grader)
 
 
-def auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
-    """The chance that a right answer scores above a wrong one, ties counting half; None where there is only one kind."""
-    if not right or not wrong:
-        return None
-    low = np.sort(wrong)
-    below, upto = (np.searchsorted(low, right, side) for side in ("left", "right"))
-    return float((below + upto).mean() / 2 / len(wrong))
-
-
 def judged(every: Sequence[Answer], scores: Sequence[float]) -> tuple[float | None, float | None, int]:
     """AUROC over all answers; its mean within problems that have right and wrong ones (what best-of-n lives on); how
-    many problems these are."""
-    both: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    many problems these are. None where there is only one kind."""
+    by_problem: dict[str, tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
     for answer, score in zip(every, scores, strict=True):
-        both[answer.problem.question][answer.right].append(score)
-    within = [a for wrong, right in both.values() if (a := auroc(right, wrong)) is not None]
-    right, wrong = ([s for pair in both.values() for s in pair[kind]] for kind in (True, False))
-    return auroc(right, wrong), sum(within) / len(within) if within else None, len(within)
+        of, right = by_problem[answer.problem.question]
+        of.append(score)
+        right.append(answer.right)
+    over = auroc(scores, [answer.right for answer in every])
+    within, mixed = within_auroc(list(by_problem.values()))
+    return None if math.isnan(over) else over, within.value if within else None, mixed
 
 
 async def measure(folder: Path, every: Sequence[Answer]) -> dict[str, Any]:

@@ -90,14 +90,19 @@ def to_score(
 ) -> int:
     """How many scores the verifiers that run a model still have to give, at most: an answer that is not made yet may
     turn out to be one that is scored already."""
-    with_verifier = {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
-    planned = [one for one in plan(config, tasks, model) if one.prompt in with_verifier and not one.variant]
+    chosen_from = _verified(config)
+    planned = [one for one in plan(config, tasks, model) if one.prompt in chosen_from and not one.variant]
     total = 0
     for verifier in {id(v): v for few in verifiers.values() for v in few if isinstance(v, Stored)}.values():
         mine = [one for one in planned if verifier in verifiers[one.task.name]]
         made = [(one.problem, c) for one in mine for c in store.pool(one.request, config.samples).values()]
         total += verifier.pending(made) + len(mine) * config.samples - len(made)
     return total
+
+
+def _verified(config: Config) -> set[str]:
+    """The prompts whose samples a verifier chooses from."""
+    return {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
 
 
 def tariff(config: Config, model: str) -> Price | None:
@@ -133,8 +138,8 @@ async def analyse(
             ]
             after = change.name if change else variant
             pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), after, label))
-    with_verifier = {config.prompt_of(METHODS[m]) for m in config.method if METHODS[m].verified}
-    await _score([p for p in pools if p.prompt in with_verifier and not p.variant], verifiers)
+    chosen_from = _verified(config)
+    await _score([p for p in pools if p.prompt in chosen_from and not p.variant], verifiers)
     measured: list[Measured] = []
     by_effort: list[CurvePoint] = []
     judged: list[Diagnosis] = []
