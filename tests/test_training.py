@@ -236,3 +236,4 @@ def test_a_shipped_model_is_described_by_its_card(folder: Path) -> None:
         f"{record['flops']:.2e} FLOPs",
     ):
         assert fact in text
+    assert all(f"\n| {task} |" in text for task in record["mix"])
