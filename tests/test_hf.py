@@ -92,25 +92,57 @@ async def test_seed_and_wording_are_other_samples(llama: Path) -> None:
     assert a.text != b.text
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral", "gpt2", "gemma3", "mamba"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral", "gpt2", "gemma3", "mamba", "t5", "bart"])
 async def test_greedy_equals_generate(kind: str, tmp_path: Path) -> None:
     """At temperature 0 the text is that of transformers' own loop, with prompts of several lengths in one batch, for
-    full attention (with and without rotary positions), a sliding window and a recurrent state."""
-    extra = {"mistral": {"sliding_window": 16}, "gemma3": {"sliding_window": 16}}.get(kind, {})
+    full attention (with and without rotary positions), a sliding window, a recurrent state, and an encoder."""
+    extra: dict[str, Any] = {"mistral": {"sliding_window": 16}, "gemma3": {"sliding_window": 16}}.get(kind, {})
+    if kind in {"t5", "bart"}:
+        extra = {"head": "Seq2SeqLM"}
     backend = HFBackend(str(tiny_models.build(tmp_path / kind, kind, **extra)))
     found = await collect(backend, [Job(ask(backend, q, 40, temperature=0.0), (0, 1)) for q in QUESTIONS])
     model, tokenizer = weights.load(weights.resolve(str(tmp_path / kind)), "float32", "cpu")
     for question in QUESTIONS:
         ids = tokenizer(f"[user]{question}\n[assistant]", return_tensors="pt")
         with torch.inference_mode():
-            out = model.generate(**ids, max_new_tokens=40, do_sample=False, pad_token_id=0)[
-                0, ids["input_ids"].shape[1] :
-            ]
+            begin = 1 if model.config.is_encoder_decoder else ids["input_ids"].shape[1]
+            out = model.generate(**ids, max_new_tokens=40, do_sample=False, pad_token_id=0)[0, begin:]
         expected = tokenizer.decode(out, skip_special_tokens=True)
         for index in (0, 1):
             completion = found[question, index]
             assert (completion.reasoning, completion.text, completion.usage.completion) == ("", expected, len(out))
             assert completion.stop_reason == ("stop" if out[-1] == tokenizer.eos_token_id else "length")
+
+
+async def test_a_gguf_file_is_its_model(tmp_path: Path) -> None:
+    """Stored in float32 the same texts; in blocks of 8 bits nearly the same first token's log-probability."""
+    folder = tiny_models.build(tmp_path / "qwen2", "qwen2", tie_word_embeddings=False)
+    kinds = [tiny_models.as_gguf(folder, tmp_path / f"{kind}.gguf", kind) for kind in ("F32", "Q8_0")]
+    found = []
+    for name in (folder, *kinds):
+        backend = HFBackend(str(name), dtype="float32")
+        asked = (("the same words", 12), ("q", 1))  # greedily: what is sampled depends on the model's name
+        jobs = [Job(ask(backend, text, tokens, temperature=0.0), (0,)) for text, tokens in asked]
+        made = await collect(backend, jobs)
+        assert backend.identity()["engine"] == "shared-prefill engine"
+        assert backend.identity()["parameters"] == sum(p.numel() for p in backend._loaded.model.parameters())
+        found.append((made["the same words", 0].text, (made["q", 0].signals or {})["logprob"]))
+    assert found[0][0] == found[1][0]
+    assert found[0][1] == pytest.approx(found[1][1], abs=1e-5)
+    assert 0 < abs(found[0][1] - found[2][1]) < 0.1
+
+
+async def test_packed_weights_need_a_kernel(llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--dtype packed keeps a GGUF file's blocks as they are or says in a line why it cannot: never unpacks silently."""
+    from transformers.quantizers import quantizer_gguf
+
+    with pytest.raises(BackendError, match=r"--dtype packed is for \.gguf files, which llama is not"):
+        await collect(backend := HFBackend(str(llama), dtype="packed"), [Job(ask(backend, "q"), (0,))])
+    monkeypatch.setattr(quantizer_gguf, "get_gguf_kernel", lambda: None)  # where one is installed too
+    file = tiny_models.as_gguf(tiny_models.build(tmp_path / "qwen2", "qwen2"), tmp_path / "q8.gguf", "Q8_0")
+    with pytest.raises(BackendError, match=r"q8\.gguf cannot stay packed on cpu: .* leave --dtype out"):
+        await collect(backend := HFBackend(str(file), dtype="packed"), [Job(ask(backend, "q"), (0,))])
+    assert backend.model.endswith(":packed"), "its samples are others than those of unpacked weights"
 
 
 async def test_signals_are_those_of_a_second_pass(llama: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 CHAT = "{% for m in messages %}[{{ m.role }}]{{ m.content }}\n{% endfor %}[assistant]"
 SPECIALS = ["<eos>", "<think>", "</think>"]
+SIZES = {"layers": 2, "attention_heads": 4, "ffn_dim": 64}  # of BART's encoder and decoder
 
 
 def tokenizer(chat_template: str | None = CHAT) -> Any:
@@ -47,6 +48,8 @@ def build(
         "mamba": transformers.MambaConfig,
         "gemma3": transformers.Gemma3TextConfig,
         "bert": transformers.BertConfig,
+        "t5": transformers.T5Config,
+        "bart": transformers.BartConfig,
     }
     made = tokenizer(chat_template)
     if kind == "bert":
@@ -68,6 +71,18 @@ def build(
         shape |= {"num_key_value_heads": 2, "max_position_embeddings": 256, "head_dim": 8}
     if kind == "gpt2":
         shape |= {"n_positions": 256, "initializer_range": 0.2}
+    if kind == "t5":  # a decoder starts with the padding token there
+        sizes = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "initializer_factor": 4.0}
+        shape = {
+            "vocab_size": len(made),
+            "eos_token_id": made.eos_token_id,
+            "pad_token_id": 0,
+            "decoder_start_token_id": 0,
+        } | sizes
+    if kind == "bart":
+        sizes = {f"{part}_{name}": n for part in ("encoder", "decoder") for name, n in SIZES.items()}
+        shape |= sizes | {"d_model": 32, "max_position_embeddings": 256, "init_std": 0.3, "decoder_start_token_id": 5}
+        shape |= {"forced_eos_token_id": None}
     torch.manual_seed(seed)
     model = getattr(transformers, f"AutoModelFor{head}").from_config(classes[kind](**(shape | config)))
     model.save_pretrained(folder)
@@ -84,3 +99,39 @@ def _make_pairs(made: Any) -> None:
     pair = "[CLS] $A [SEP] $B:1 [SEP]:1"
     made.backend_tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", pair, ends)
     made.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+
+
+def as_gguf(folder: Path, file: Path, kind: str = "F32") -> Path:
+    """A model of `build(..., "qwen2")` as a GGUF file: its matrices of that kind, all else in float32."""
+    import gguf
+    import numpy as np
+    import transformers
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    made, config = tokenizer(), model.config
+    writer = gguf.GGUFWriter(file, "qwen2")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(made.convert_ids_to_tokens(range(len(made))))
+    writer.add_token_types([3 if i == made.eos_token_id else 1 for i in range(len(made))])
+    writer.add_token_scores([0.0] * len(made))  # there are no merges
+    writer.add_eos_token_id(made.eos_token_id)
+    writer.add_chat_template(made.chat_template)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config.num_hidden_layers)
+    for name, value in model.state_dict().items():
+        array = value.numpy()
+        stored = gguf.GGMLQuantizationType[kind if array.ndim == 2 else "F32"]
+        packed = gguf.quants.quantize(array.astype(np.float32), stored)
+        writer.add_tensor(names.get_name(name, (".weight", ".bias")), packed, raw_dtype=stored)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file

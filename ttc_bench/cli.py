@@ -88,8 +88,12 @@ def run(
     name: Annotated[str | None, typer.Option(help="Results folder (default made from model and tasks)")] = None,
     out: Annotated[str | None, typer.Option(help="Where results folders lie (default results)")] = None,
     store: Annotated[str | None, typer.Option(help="File of all samples (default OUT/samples.sqlite)")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default auto)")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16 (default auto)")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, or cuda:0,cuda:1 for a copy on each (default auto)")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16, float16; packed for GGUF (default auto)")
+    ] = None,
     rows: Annotated[int | None, typer.Option(help="Most samples in a local batch (default as memory allows)")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of these flags, or run.json of an earlier run")] = None,
 ) -> None:

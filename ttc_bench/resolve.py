@@ -55,10 +55,14 @@ def open_model(config: Config, name: str) -> Backend:
 
 def _hf(name: str, config: Config) -> Backend:
     from ttc_bench.backends.hf import HFBackend
+    from ttc_bench.backends.replicas import Replicas
+    from ttc_bench.backends.weights import pick_devices
 
     if not name:
         raise TtcError("model hf: names no model; give hf:HUB-ID, hf:FOLDER or hf:FILE.gguf")
-    return HFBackend(name, device=config.device, dtype=config.dtype, max_rows=config.rows)
+    devices = pick_devices(config.device)
+    copies = [HFBackend(name, device=device, dtype=config.dtype, max_rows=config.rows) for device in devices]
+    return copies[0] if len(copies) == 1 else Replicas(copies)
 
 
 def _builtin(size: str, config: Config) -> Backend:

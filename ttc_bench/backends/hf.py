@@ -28,7 +28,8 @@ _SLICE = 0.2  # seconds that generation may keep its thread before the event loo
 class HFBackend:
     """core.Backend for a causal language model on this machine.
 
-    name: hub id, model directory or .gguf file. device: "auto", "cpu", "cuda", "cuda:1", ... dtype: "auto", "float32",
+    name: hub id, model directory or .gguf file. device: "auto", "cpu", "cuda", "cuda:1", ...; where
+    that means several, the first. dtype: "auto", "float32",
     "bfloat16" or "float16". max_rows: samples generated at once, None to plan them from the free memory.
 
     Raises a fatal BackendError, in one line, for a name that cannot be resolved."""
@@ -37,7 +38,7 @@ class HFBackend:
         if max_rows is not None and max_rows < 1:
             raise BackendError(f"max_rows is {max_rows}, expected at least 1", fatal=True)
         self._weights = files.resolve(name)
-        self._device = files.pick_device(device)
+        self._device = files.pick_devices(device)[0]  # replicas.py serves several
         self._dtype = files.pick_dtype(dtype, self._device, self._weights.size)
         self._max_rows = max_rows
         self.model = f"hf:{self._weights.name}@{self._weights.pin}:{self._dtype}"

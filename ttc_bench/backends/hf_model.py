@@ -1,4 +1,4 @@
-"""A causal language model of transformers and its tokenizer: requests to rows of tokens, rows to completions."""
+"""A language model of transformers and its tokenizer: requests to rows of tokens, rows to completions."""
 
 from __future__ import annotations
 
@@ -34,13 +34,18 @@ class Loaded:
         self._ends = torch.zeros(self.vocabulary, dtype=torch.bool, device=model.device)
         self._ends[sorted(i for i in ends if 0 <= i < self.vocabulary)] = True
         self._fast = None if refused else Engine(model, self._ends)
+        self._start = simple.decoder_start(model)
         self._pieces: list[str] = []
         self._watch: dict[tuple[str, ...], torch.Tensor] = {}
 
     # Requests to rows
 
     def render(self, request: Request) -> str:
-        """The prompt as text: through the model's chat template, or ours where it has none."""
+        """The prompt as text, and the beginning of the answer where the request has one."""
+        return "".join(self._render(request))
+
+    def _render(self, request: Request) -> tuple[str, str]:
+        """The prompt through the model's chat template, or ours where it has none; the beginning of the answer."""
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         template = self.tokenizer.chat_template
         options: dict[str, Any] = {"chat_template": prompts.PLAIN_TEMPLATE}
@@ -59,21 +64,28 @@ class Loaded:
         prefix = request.prefix
         if prefix.startswith(THINK) and text.rstrip().endswith(THINK):  # some templates open the thinking themselves
             prefix = prefix.removeprefix(THINK).lstrip("\n")
-        return text + prefix
+        return text, prefix
 
     def rows(self, job: Job) -> list[Row]:
         """One row per index of the job. Raises PromptTooLong where not a single token could be generated."""
         request = job.request
-        ids = self.tokenizer(self.render(request), add_special_tokens=not self.tokenizer.chat_template)["input_ids"]
+        asked, prefix = self._render(request)
+        source: tuple[int, ...] = ()
+        special = not self.tokenizer.chat_template
+        if self._start is None:
+            ids = self.tokenizer(asked + prefix, add_special_tokens=special)["input_ids"]
+        else:  # the encoder reads the question, the decoder begins with the beginning of the answer
+            source = tuple(self.tokenizer(asked, add_special_tokens=special)["input_ids"])
+            ids = [*self._start, *self.tokenizer(prefix, add_special_tokens=False)["input_ids"]]
         choices = self._choices(request)
         room = request.max_tokens
         if self.context is not None:
             room = min(room, self.context - len(ids))
-            if room < 1:
-                raise PromptTooLong(request.address, len(ids), self.context)
+            if room < 1 or len(source) > self.context:
+                raise PromptTooLong(request.address, max(len(ids), len(source)), self.context)
         watch = self._watcher(self._stops(request))
         address = request.address
-        return [Row(request, address, index, tuple(ids), room, watch, choices) for index in job.indices]
+        return [Row(request, address, index, tuple(ids), room, watch, choices, source) for index in job.indices]
 
     def _choices(self, request: Request) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """For each choice the tokens that it may begin with: as it stands, and after a space."""
@@ -104,7 +116,7 @@ class Loaded:
 
     def plan(self, rows: list[Row]) -> int:
         """How many rows at a time: as many as half of the free memory holds, not more than are of use."""
-        longest = max((len(row.prompt) + row.limit for row in rows), default=1)
+        longest = max((len(row.source) + len(row.prompt) + row.limit for row in rows), default=1)
         config = self.model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -145,7 +157,8 @@ class Loaded:
             # A tokenizer may join the end of the tag with what follows.
             reasoning, _, joined = reasoning.partition(END_THINK)
             reasoning, text = reasoning.strip(), (joined + text).lstrip()
-        usage = Usage(prompt=len(row.prompt) if pays_prompt else 0, completion=len(tokens), reasoning=thought)
+        read = len(row.source) + len(row.prompt) if pays_prompt else 0
+        usage = Usage(prompt=read, completion=len(tokens), reasoning=thought)
         reason: Literal["stop", "length"] = "stop" if stopped or finished.ended else "length"
         return Completion(text, reason, usage, reasoning, shares_prompt=True, signals=finished.signals)
 

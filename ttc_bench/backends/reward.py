@@ -51,7 +51,7 @@ class RewardModel:
         self._weights = files.resolve(name, "--verifier reward:")
         if self._weights.gguf:
             raise BackendError(f"{name} is a .gguf file, which holds no reward head; name a directory", fatal=True)
-        self._device = files.pick_device(device)
+        self._device = files.pick_devices(device)[0]
         self._dtype = files.pick_dtype(dtype, self._device, self._weights.size)
         self.id = f"reward:{self._weights.name}@{self._weights.pin}:{self._dtype}" + asked + options
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="reward")  # torch keeps a pool for each caller

@@ -1,6 +1,6 @@
 """The rows of a batch: what each has drawn so far, how sure the model was, and which are now done.
 
-Both generation loops (engine.py, and the simple one in hf.py) keep their rows in a `RowTable`. A row is one sample;
+Both generation loops (engine.py, and the one in simple.py) keep their rows in a `RowTable`. A row is one sample;
 what it draws depends on its request and its index only, because each carries its own stream of uniform numbers.
 Shapes: R rows, V vocabulary, T the largest token limit of the run.
 """
@@ -33,6 +33,7 @@ class Row:
     limit: int
     watch: Tensor | None = None  # bool [V]: tokens after which a stop string may have been completed
     choices: tuple[tuple[str, tuple[int, ...]], ...] = ()  # texts, and the tokens that each may begin with
+    source: tuple[int, ...] = ()  # what an encoder reads; `prompt` is then what the decoder begins with
 
     def uniforms(self) -> np.ndarray:
         """float64 [limit] in [0, 1): one per step, Philox (Salmon et al. 2011) keyed by address, counted by index."""

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 from ttc_bench.errors import BackendError
 
+_LOADING = threading.Lock()  # silence while loading is the process's, and models on several devices load at once
+PACKED = "packed"
 LARGE = 100_000_000  # bytes of weights from which matrix products dominate, so that bf16 pays where it is fast
 _PARTS = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".tiktoken"}  # what changes a model's output
 # Templates that tell the model today's date would make a stored sample's prompt another one tomorrow.
@@ -134,20 +137,30 @@ def _digest(files: list[Path]) -> str:
     return total.hexdigest()
 
 
-def pick_device(device: str) -> str:
-    """ "auto" is the GPU where CUDA has one, else the CPU."""
-    if device != "auto":
-        return device
+def pick_devices(device: str) -> tuple[str, ...]:
+    """Names of torch devices, of which there is at least one. "auto" means every GPU that CUDA has, else the CPU, "cuda"
+    every GPU; several are named with commas between them. Raises a fatal BackendError for one that is not here."""
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    named = tuple(part.strip() for part in device.split(","))
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if named == ("auto",):
+        named = ("cuda" if gpus else "cpu",)
+    if named == ("cuda",) and gpus > 1:
+        named = tuple(f"cuda:{i}" for i in range(gpus))
+    known = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
+    for name in named:
+        if name.partition(":")[0] in {"cpu", "cuda"} and name not in known:
+            raise BackendError(f"device {name} is not on this machine; known: auto, {', '.join(known)}", fatal=True)
+    return named
 
 
 def pick_dtype(dtype: str, device: str, size: int) -> str:
-    """ "auto" is bfloat16 where the machine multiplies it faster than float32 and the model is large enough to care."""
+    """ "auto" is bfloat16 where the machine multiplies it faster than float32 and the model is large enough to care;
+    "packed" leaves the weights of a GGUF file in their blocks."""
     if dtype != "auto":
-        if dtype not in {"float32", "bfloat16", "float16"}:
-            raise BackendError(f"unknown dtype '{dtype}'; known: auto, float32, bfloat16, float16", fatal=True)
+        if dtype not in {"float32", "bfloat16", "float16", PACKED}:
+            raise BackendError(f"unknown dtype '{dtype}'; known: auto, float32, bfloat16, float16, packed", fatal=True)
         return dtype
     if 0 < size < LARGE:
         return "float32"
@@ -183,24 +196,39 @@ def load_tokenizer(weights: Weights) -> Any:
     """The tokenizer alone. Raises a fatal BackendError in one line where loading fails."""
     import transformers
 
-    with _quiet(weights):
+    with _LOADING, _quiet(weights):
         return transformers.AutoTokenizer.from_pretrained(weights.source, **_where(weights))
 
 
 def load(weights: Weights, dtype: str, device: str, loader: Callable[..., Any] | None = None) -> tuple[Any, Any]:
-    """(model in eval mode on `device`, tokenizer). `loader`: from_pretrained of another kind of model than a causal
+    """(model in eval mode on `device`, tokenizer). `loader`: from_pretrained of another kind of model than a
     language model. Raises a fatal BackendError in one line where loading fails."""
     import torch
     import transformers
 
-    how: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+    packed = dtype == PACKED
+    how: dict[str, Any] = {"dtype": torch.float32 if packed else getattr(torch, dtype)}
     if weights.gguf:
-        how["quantization_config"] = transformers.GgufConfig(dequantize=True)
+        how["quantization_config"] = transformers.GgufConfig(dequantize=not packed)
+    elif packed:
+        raise BackendError(f"--dtype packed is for .gguf files, which {weights.name} is not", fatal=True)
     tokenizer = load_tokenizer(weights)
     try:
-        with _quiet(weights):
-            loader = loader or transformers.AutoModelForCausalLM.from_pretrained
+        with _LOADING, _quiet(weights):
+            if not loader:
+                config = (
+                    None if weights.gguf else transformers.AutoConfig.from_pretrained(weights.source, **_where(weights))
+                )
+                two = getattr(config, "is_encoder_decoder", False)
+                kind = transformers.AutoModelForSeq2SeqLM if two else transformers.AutoModelForCausalLM
+                loader = kind.from_pretrained
             model = loader(weights.source, **_where(weights), **how)
+        if packed and not getattr(getattr(model, "hf_quantizer", None), "packed_modules", None):
+            line = (
+                f"{weights.name} cannot stay packed on {device}: transformers does that for a few architectures, where"
+            )
+            raise BackendError(f"{line} the kernels package has a kernel for the device; leave --dtype out", fatal=True)
+        with _quiet(weights):
             return model.to(device).eval(), tokenizer
     except torch.OutOfMemoryError as error:
         raise BackendError(f"{weights.name} in {dtype} does not fit the memory of {device}", fatal=True) from error
