@@ -40,7 +40,12 @@ def test_a_copy_of_tied_embeddings_is_counted_once() -> None:
 def test_what_a_header_does_not_tell_is_not_guessed(tmp_path: Path) -> None:
     folder = tiny_models.build(tmp_path / "m")
     config = json.loads((folder / "config.json").read_text())
-    for extra in ({"num_local_experts": 8}, {"quantization_config": {"quant_method": "gptq"}}):
+    unknown = (
+        {"num_local_experts": 8},
+        {"quantization_config": {"quant_method": "gptq"}},
+        {"is_encoder_decoder": True},
+    )
+    for extra in unknown:
         (folder / "config.json").write_text(json.dumps({**config, **extra}))
         assert headers.parameters(weights.resolve(str(folder))) is None
     (folder / "config.json").write_text(json.dumps(config))

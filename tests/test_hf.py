@@ -7,13 +7,14 @@ import os
 import weakref
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny_models
 
-from ttc_bench.backends import weights
+from ttc_bench.backends import simple, weights
 from ttc_bench.backends.hf import HFBackend
 from ttc_bench.core import Backend, Completion, Job, Message, Request
 from ttc_bench.errors import BackendError, PromptTooLong
@@ -114,6 +115,56 @@ async def test_greedy_equals_generate(kind: str, tmp_path: Path) -> None:
             assert completion.stop_reason == ("stop" if out[-1] == tokenizer.eos_token_id else "length")
 
 
+@pytest.mark.parametrize("kind", ["t5", "bart"])
+async def test_an_encoder_reads_the_question_and_the_decoder_begins_the_answer(kind: str, tmp_path: Path) -> None:
+    folder = tiny_models.build(tmp_path / kind, kind, head="Seq2SeqLM")
+    asked = ["one", "two", "six", "a longer question"]  # three share a batch
+    reference = None
+    for rows in (2, 64):
+        backend = HFBackend(str(folder), max_rows=rows)
+        found = texts(await collect(backend, [Job(ask(backend, q, 30), tuple(range(3))) for q in asked]))
+        reference = reference or found
+        assert found == reference
+        assert len({tuple(found[q, i] for i in range(3)) for q in asked}) == 4, "each question has answers of its own"
+    assert backend.identity()["engine"] == "simple (encoder-decoder model)"
+    assert "parameters" not in backend.identity(), "a token passes through the encoder or the decoder"
+    begun = ask(backend, "one", 30, temperature=0.0, prefix="ab")
+    (completion,) = (await collect(backend, [Job(begun, (0,))])).values()
+    assert completion.usage.prompt == len("[user]one\n[assistant]") + 1 + len("ab")  # with the decoder's start token
+    model, tokenizer = weights.load(weights.resolve(str(folder)), "float32", "cpu")
+    start = [model.config.decoder_start_token_id, *tokenizer("ab")["input_ids"]]
+    with torch.inference_mode():
+        out = model.generate(
+            **tokenizer("[user]one\n[assistant]", return_tensors="pt"),
+            decoder_input_ids=torch.tensor([start]),
+            max_new_tokens=30,
+            do_sample=False,
+        )
+    assert completion.text == tokenizer.decode(out[0, len(start) :], skip_special_tokens=True)
+    if kind == "bart":
+        with pytest.raises(PromptTooLong):
+            await collect(backend, [Job(ask(backend, "x" * 300), (0,))])
+
+
+@pytest.mark.parametrize(
+    ("known", "begins"),
+    [
+        ({"decoder_start_token_id": 5}, (5,)),
+        ({"decoder_start_token_id": 5, "forced_bos_token_id": 7}, (5, 7)),
+        ({"decoder_start_token_id": None, "bos_token_id": 9}, (9,)),
+        ({"decoder_start_token_id": None, "bos_token_id": None}, None),
+    ],
+)
+def test_the_decoder_begins_as_in_generate(known: dict[str, int], begins: tuple[int, ...] | None) -> None:
+    config = SimpleNamespace(is_encoder_decoder=True, **known)
+    model = SimpleNamespace(config=config, generation_config=SimpleNamespace())
+    if begins is None:
+        with pytest.raises(BackendError, match="names no decoder_start_token_id"):
+            simple.decoder_start(model)
+    else:
+        assert simple.decoder_start(model) == begins
+
+
 async def test_a_gguf_file_is_its_model(tmp_path: Path) -> None:
     """Stored in float32 the same texts; in blocks of 8 bits nearly the same first token's log-probability."""
     folder = tiny_models.build(tmp_path / "qwen2", "qwen2", tie_word_embeddings=False)
@@ -140,7 +191,9 @@ async def test_packed_weights_need_a_kernel(llama: Path, tmp_path: Path, monkeyp
         await collect(backend := HFBackend(str(llama), dtype="packed"), [Job(ask(backend, "q"), (0,))])
     monkeypatch.setattr(quantizer_gguf, "get_gguf_kernel", lambda: None)  # where one is installed too
     file = tiny_models.as_gguf(tiny_models.build(tmp_path / "qwen2", "qwen2"), tmp_path / "q8.gguf", "Q8_0")
-    with pytest.raises(BackendError, match=r"q8\.gguf cannot stay packed on cpu: .* leave --dtype out"):
+    with pytest.raises(
+        BackendError, match=r"q8\.gguf cannot be loaded: transformers packs .* leave --dtype packed out"
+    ):
         await collect(backend := HFBackend(str(file), dtype="packed"), [Job(ask(backend, "q"), (0,))])
     assert backend.model.endswith(":packed"), "its samples are others than those of unpacked weights"
 

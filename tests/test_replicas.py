@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_models
 
+from ttc_bench import forecast
 from ttc_bench.backends import weights
 from ttc_bench.backends.hf import HFBackend
 from ttc_bench.backends.replicas import Replicas
@@ -50,8 +57,8 @@ async def test_copies_share_the_work_and_change_nothing(
     alone = make(name, "cpu")
     expected = await collect(alone, jobs(alone, questions, 4))
     drawn = []
-    real = HFBackend._begin
-    monkeypatch.setattr(HFBackend, "_begin", lambda self, few: drawn.append(few) or real(self, few))
+    real = HFBackend.sample
+    monkeypatch.setattr(HFBackend, "sample", lambda self, few: drawn.append(few) or real(self, few))
     pair = make(name, "cpu,cpu")
     assert isinstance(pair, Replicas)
     every = jobs(pair, questions, 4)
@@ -66,13 +73,81 @@ async def test_copies_share_the_work_and_change_nothing(
     await alone.close()
 
 
-async def test_an_error_of_one_copy_ends_the_run(name: str) -> None:
+async def test_an_error_of_one_copy_ends_the_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = make(name, "cpu,cpu")
     long = Request(pair.model, (Message("user", "x" * 300),), 12)
+    real = HFBackend._run
+    ran = []
+    monkeypatch.setattr(HFBackend, "_run", lambda self, *args: map(ran.append, real(self, *args)))
     with pytest.raises(PromptTooLong):
-        await collect(pair, [*jobs(pair, 1, 2), Job(long, (0,))])
+        await collect(pair, [*jobs(pair, 3, 2), Job(long, (0,))])
+    assert not ran, "a prompt that does not fit is named before any copy has generated"
+    monkeypatch.setattr(HFBackend, "_run", real)
     assert len(await collect(pair, jobs(pair, 2, 2))) == 4, "it can go on without the prompt"
+
+    def broken(self: HFBackend, *args: Any) -> Any:
+        if self is pair._copies[1]:  # type: ignore[attr-defined]
+            raise BackendError("the second device fell off", fatal=True)
+        return real(self, *args)
+
+    monkeypatch.setattr(HFBackend, "_run", broken)
+    with pytest.raises(BackendError, match="fell off"):
+        await collect(pair, jobs(pair, 4, 64))
     await pair.close()
+
+
+def test_copies_are_of_one_model(name: str) -> None:
+    folder = name.removeprefix("hf:")
+    with pytest.raises(BackendError, match="same weights and dtype"):
+        Replicas([HFBackend(folder, dtype="float32"), HFBackend(folder, dtype="float16")])
+
+
+async def test_a_model_is_freed_though_nobody_waits_for_its_load(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another copy failed while this one was loading: closing it must not leave a model behind."""
+    backend = HFBackend(name.removeprefix("hf:"))
+    started, go = threading.Event(), threading.Event()
+    real = weights.load
+    monkeypatch.setattr(weights, "load", lambda *args: (started.set(), go.wait(10), real(*args))[2])
+    task = asyncio.create_task(collect(backend, jobs(backend, 1, 1)))
+    await asyncio.to_thread(started.wait, 10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    closing = asyncio.create_task(backend.close())
+    go.set()
+    await closing
+    assert backend._loaded is None
+
+
+def test_two_threads_that_load_leave_the_terminal_alone(name: str) -> None:
+    """Loading is silent for the whole process: the second thread must not take the first one's silence for the usual."""
+
+    class Slow:
+        def to(self, device: str) -> Slow:
+            time.sleep(0.1)
+            return self
+
+        def eval(self) -> Slow:
+            return self
+
+    found, usual = weights.resolve(name.removeprefix("hf:")), sys.stderr
+    load = functools.partial(weights.load, found, "float32", "cpu", lambda *args, **options: Slow())
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.03)
+    for thread in threads:
+        thread.join()
+    assert sys.stderr is usual
+
+
+def test_a_forecast_counts_a_prompt_in_each_copy_that_reads_it(name: str) -> None:
+    alone, pair = make(name, "cpu"), make(name, "cpu,cpu")
+
+    def prompts(backend: Backend, questions: int) -> int:
+        return forecast._at_most(backend, jobs(backend, questions, 4)).prompt
+
+    assert prompts(pair, 6) == prompts(alone, 6) > 0
+    assert abs(prompts(pair, 1) - 2 * prompts(alone, 1)) <= 1
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +161,15 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
         assert weights.pick_devices(device) == expected
-    with pytest.raises(BackendError, match="device cuda:9 is not on this machine; known: auto, cpu, cuda, cuda:0"):
-        weights.pick_devices("cuda:9")
+    for wrong, line in (
+        ("cuda:9", "device cuda:9 is not on this machine; known: auto, cpu, cuda, cuda:0"),
+        ("gpu", "unknown device 'gpu'; known: auto, cpu, cuda"),
+        ("cpu,", "unknown device ''"),
+        ("auto,cpu", "unknown device 'auto'"),
+        ("cuda,cuda:0", "device cuda:0 is named twice"),
+    ):
+        with pytest.raises(BackendError, match=line):
+            weights.pick_devices(wrong)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert weights.pick_devices("auto") == ("cpu",)
     with pytest.raises(BackendError, match=r"device cuda is not on this machine; known: auto, cpu$"):

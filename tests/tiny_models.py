@@ -72,7 +72,7 @@ def build(
     if kind == "gpt2":
         shape |= {"n_positions": 256, "initializer_range": 0.2}
     if kind == "t5":  # a decoder starts with the padding token there
-        sizes = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "initializer_factor": 4.0}
+        sizes = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "initializer_factor": 3.0}
         shape = {
             "vocab_size": len(made),
             "eos_token_id": made.eos_token_id,

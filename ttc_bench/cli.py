@@ -89,7 +89,7 @@ def run(
     out: Annotated[str | None, typer.Option(help="Where results folders lie (default results)")] = None,
     store: Annotated[str | None, typer.Option(help="File of all samples (default OUT/samples.sqlite)")] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, or cuda:0,cuda:1 for a copy on each (default auto)")
+        str | None, typer.Option(help="cpu, cuda (all GPUs), cuda:0,cuda:2 (default auto: all GPUs, else cpu)")
     ] = None,
     dtype: Annotated[
         str | None, typer.Option(help="float32, bfloat16, float16; packed for GGUF (default auto)")

@@ -73,8 +73,13 @@ def _of_seen(seen: Sequence[Completion], calls: int, samples: int) -> Usage:
 
 def _at_most(backend: Backend, jobs: Sequence[Job]) -> Usage:
     characters = {job.request.address: sum(len(m.content) for m in job.request.messages) for job in jobs}
+    single = [backend.calls([job]) for job in jobs]
+    share = backend.calls(jobs) / max(1, sum(single))  # of several copies of a model, few jobs are shared by all
+    tokens = [
+        calls * characters[job.request.address] / CHARACTERS_PER_TOKEN for calls, job in zip(single, jobs, strict=True)
+    ]
     return Usage(
-        prompt=sum(backend.calls([job]) * characters[job.request.address] // CHARACTERS_PER_TOKEN for job in jobs),
+        prompt=round(share * sum(tokens)),
         completion=sum(len(job.indices) * job.request.max_tokens for job in jobs),
         source="estimate",
     )

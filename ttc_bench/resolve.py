@@ -60,9 +60,11 @@ def _hf(name: str, config: Config) -> Backend:
 
     if not name:
         raise TtcError("model hf: names no model; give hf:HUB-ID, hf:FOLDER or hf:FILE.gguf")
-    devices = pick_devices(config.device)
-    copies = [HFBackend(name, device=device, dtype=config.dtype, max_rows=config.rows) for device in devices]
-    return copies[0] if len(copies) == 1 else Replicas(copies)
+    first, *others = pick_devices(config.device)
+    one = HFBackend(name, device=first, dtype=config.dtype, max_rows=config.rows)
+    dtype = one.identity()["dtype"]  # that of the first device for all: they make samples of one model
+    copies = [HFBackend(name, device=device, dtype=dtype, max_rows=config.rows) for device in others]
+    return Replicas([one, *copies]) if copies else one
 
 
 def _builtin(size: str, config: Config) -> Backend:

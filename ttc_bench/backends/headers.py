@@ -19,8 +19,8 @@ _OUTPUT = "lm_head.weight"
 
 def parameters(weights: Weights) -> int | None:
     """Parameters that every token passes through, embeddings included and tied ones once. None where the headers do not
-    tell: pickled files, files still on the hub, quantised safetensors, and mixtures of experts, of which a token uses
-    a part."""
+    tell: pickled files, files still on the hub, quantised safetensors, and mixtures of experts and
+    encoder-decoder models, of which a token uses a part."""
     folder = Path(weights.source)
     try:
         if weights.gguf:
@@ -32,10 +32,11 @@ def parameters(weights: Weights) -> int | None:
 
 
 def partly(config: Mapping[str, Any]) -> bool:
-    """Whether the tensors of a model with this config.json do not tell what a token passes through."""
+    """Whether the tensors of a model with this config.json do not tell what a token passes through: of experts some, of
+    an encoder and a decoder one."""
     text = _text(config)
     experts = max(int(text.get(k) or 0) for k in ("num_experts", "num_local_experts", "n_routed_experts"))
-    return experts > 1 or bool(config.get("quantization_config"))
+    return experts > 1 or bool(config.get("quantization_config") or config.get("is_encoder_decoder"))
 
 
 def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -26,11 +26,11 @@ _SLICE = 0.2  # seconds that generation may keep its thread before the event loo
 
 
 class HFBackend:
-    """core.Backend for a causal language model on this machine.
+    """core.Backend for a language model, causal or encoder-decoder, on one device of this machine.
 
-    name: hub id, model directory or .gguf file. device: "auto", "cpu", "cuda", "cuda:1", ...; where
-    that means several, the first. dtype: "auto", "float32",
-    "bfloat16" or "float16". max_rows: samples generated at once, None to plan them from the free memory.
+    name: hub id, model directory or .gguf file. device: "auto", "cpu", "cuda", "cuda:1", ...; of several the first.
+    dtype: "auto", "float32", "bfloat16", "float16", or "packed" for a .gguf file whose blocks stay as they are.
+    max_rows: samples generated at once, None to plan them from the free memory.
 
     Raises a fatal BackendError, in one line, for a name that cannot be resolved."""
 
@@ -38,6 +38,8 @@ class HFBackend:
         if max_rows is not None and max_rows < 1:
             raise BackendError(f"max_rows is {max_rows}, expected at least 1", fatal=True)
         self._weights = files.resolve(name)
+        if dtype == files.PACKED and not self._weights.gguf:
+            raise BackendError(f"--dtype packed is for .gguf files, which {self._weights.name} is not", fatal=True)
         self._device = files.pick_devices(device)[0]  # replicas.py serves several
         self._dtype = files.pick_dtype(dtype, self._device, self._weights.size)
         self._max_rows = max_rows
@@ -47,6 +49,7 @@ class HFBackend:
             1, thread_name_prefix="hf"
         )  # one thread: torch keeps a pool for each caller
         self._loaded: Loaded | None = None
+        self._begun = False  # so that there may be something to free, or a load in progress
         self._tokenizer: Any = None
         self._parameters = headers.parameters(self._weights)  # of a token's way; None where no header tells
         self._engine = ""
@@ -70,11 +73,17 @@ class HFBackend:
         """One prefill a prompt."""
         return len(jobs)
 
+    async def check(self, jobs: Sequence[Job]) -> None:
+        """Load the model and raise what `sample` would raise before it generates anything."""
+        self._begun = True
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._begin, list(jobs))
+
     async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
         """Every sample of `jobs`, each yielded as it finishes. Raises PromptTooLong before anything is generated."""
         loop = asyncio.get_running_loop()
         halt = threading.Event()
         stream: Iterator[list[Sample]] = iter(())
+        self._begun = True
         try:
             stream = await loop.run_in_executor(self._executor, self._begin, list(jobs))
             while (batch := await loop.run_in_executor(self._executor, _advance, stream, halt)) is not None:
@@ -94,8 +103,8 @@ class HFBackend:
 
     async def close(self) -> None:
         """Free the model's memory. The backend can be used again and would load it again."""
-        if self._loaded:
-            # in the same thread: after the last step, whose cache is freed too
+        if self._begun:
+            # in the same thread: after a load that nobody waits for, after the last step, whose cache is freed too
             await asyncio.get_running_loop().run_in_executor(self._executor, self._unload)
 
     def _unload(self) -> None:

@@ -27,7 +27,8 @@ class Loaded:
         refused = refuse(model)
         self.engine = f"simple ({refused})" if refused else "shared-prefill engine"
         config = model.config.get_text_config()
-        self.context: int | None = getattr(config, "max_position_embeddings", None)
+        limits = (getattr(config, f"max_{part}position_embeddings", None) for part in ("", "encoder_", "decoder_"))
+        self.context: int | None = min((n for n in limits if n), default=None)
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
         named = (model.generation_config.eos_token_id, config.eos_token_id, tokenizer.eos_token_id)
         ends = {i for ids in named if ids is not None for i in (ids if isinstance(ids, list | tuple) else [ids])}
@@ -120,7 +121,8 @@ class Loaded:
         config = self.model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        per_token = 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
+        layers = getattr(config, "decoder_layers", None) or config.num_hidden_layers
+        per_token = 2 * layers * heads * width * self.model.dtype.itemsize
         per_row = per_token * longest + 4 * 8 * self.vocabulary  # float32 copies of the logits
         useful = 512 if self.parameters < 20e6 else 256 if self.model.device.type == "cuda" else 64
         return max(1, min(useful, int(0.5 * files.free_memory(self.model.device) / per_row)))
@@ -164,7 +166,7 @@ class Loaded:
 
     def _thought(self, row: Row, tokens: list[int]) -> int:
         """How many of the tokens are thinking, its tags included: all where it never ends, 0 where it never began."""
-        tail = row.request.prefix or self.tokenizer.decode(list(row.prompt[-8:])).rstrip()
+        tail = row.request.prefix or self.tokenizer.decode(list((row.source or row.prompt)[-8:])).rstrip()
         begun = tail.endswith(THINK) or tail.rfind(THINK) > tail.rfind(END_THINK)
         raw = self.tokenizer.decode(tokens)
         if not begun and not raw.lstrip().startswith(THINK):

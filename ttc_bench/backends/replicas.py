@@ -1,6 +1,6 @@
 """One copy of a local model on each of several devices, sharing out the prompts.
 
-A sample depends on its request and index only, so which copy makes it changes nothing but the time."""
+A sample depends on its request and index only, so which copy makes it does not change it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from ttc_bench.backends.hf import HFBackend
 from ttc_bench.core import Job, Sample
+from ttc_bench.errors import BackendError
 
 
 class Replicas:
@@ -17,6 +18,8 @@ class Replicas:
 
     def __init__(self, copies: Sequence[HFBackend]) -> None:
         self._copies = list(copies)
+        if len({copy.model for copy in copies}) != 1:
+            raise BackendError("copies of a model must be of the same weights and dtype", fatal=True)
         self.model, self.signals = copies[0].model, copies[0].signals
 
     def identity(self) -> dict[str, Any]:
@@ -37,8 +40,8 @@ class Replicas:
         return [[job for job in part if job.indices] for part in parts]
 
     async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
-        """Every sample of `jobs`, from whichever copy finishes one. Raises the first error of any copy, when the others
-        have stopped too."""
+        """Every sample of `jobs`, from whichever copy finishes one. Raises PromptTooLong before any copy generates, and
+        later the first error of any copy; the others are told to stop."""
         arrived: asyncio.Queue[Sample | Exception | None] = asyncio.Queue()
 
         async def follow(copy: HFBackend, share: list[Job]) -> None:
@@ -50,6 +53,7 @@ class Replicas:
                 arrived.put_nowait(error)
 
         pairs = [pair for pair in zip(self._copies, self._shares(jobs), strict=True) if pair[1]]
+        await asyncio.gather(*(copy.check(share) for copy, share in pairs))
         running = [asyncio.create_task(follow(*pair)) for pair in pairs]
         try:
             ended = 0

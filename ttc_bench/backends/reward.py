@@ -52,6 +52,7 @@ class RewardModel:
         if self._weights.gguf:
             raise BackendError(f"{name} is a .gguf file, which holds no reward head; name a directory", fatal=True)
         self._device = files.pick_devices(device)[0]
+        dtype = "auto" if dtype == files.PACKED else dtype  # which is meant for the model that is sampled
         self._dtype = files.pick_dtype(dtype, self._device, self._weights.size)
         self.id = f"reward:{self._weights.name}@{self._weights.pin}:{self._dtype}" + asked + options
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="reward")  # torch keeps a pool for each caller

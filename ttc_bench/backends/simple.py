@@ -85,9 +85,11 @@ def decoder_start(model: Any) -> tuple[int, ...] | None:
     first included; None for a model without an encoder. Raises a fatal BackendError where they are not known."""
     if not model.config.is_encoder_decoder:
         return None
-    for config in (model.generation_config, model.config):
-        start = getattr(config, "decoder_start_token_id", None)
-        if isinstance(start, int):
-            forced = getattr(config, "forced_bos_token_id", None)
-            return (start,) if forced is None else (start, forced)
-    raise BackendError("the model's configuration names no decoder_start_token_id; add it to config.json", fatal=True)
+    configs = (model.generation_config, model.config)
+    for name in ("decoder_start_token_id", "bos_token_id"):  # the order in which transformers' generate looks
+        for config in configs:
+            start = getattr(config, name, None)
+            if isinstance(start, int):
+                forced = next((f for c in configs if (f := getattr(c, "forced_bos_token_id", None)) is not None), None)
+                return (start,) if forced is None else (start, forced)
+    raise BackendError("the model's configuration names no decoder_start_token_id to begin an answer with", fatal=True)

@@ -18,6 +18,10 @@ from ttc_bench.errors import BackendError
 
 _LOADING = threading.Lock()  # silence while loading is the process's, and models on several devices load at once
 PACKED = "packed"
+NOT_PACKED = (
+    "transformers packs the quantised matrices of a few architectures only, where the kernels package has a kernel for "
+    "the device; leave --dtype packed out"
+)
 LARGE = 100_000_000  # bytes of weights from which matrix products dominate, so that bf16 pays where it is fast
 _PARTS = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".tiktoken"}  # what changes a model's output
 # Templates that tell the model today's date would make a stored sample's prompt another one tomorrow.
@@ -139,7 +143,10 @@ def _digest(files: list[Path]) -> str:
 
 def pick_devices(device: str) -> tuple[str, ...]:
     """Names of torch devices, of which there is at least one. "auto" means every GPU that CUDA has, else the CPU, "cuda"
-    every GPU; several are named with commas between them. Raises a fatal BackendError for one that is not here."""
+    every GPU; several are named with commas between them. Raises a fatal BackendError for a name that torch does not
+    know, for a GPU that is not here and for one that is named twice."""
+    if device == "cpu":
+        return (device,)
     import torch
 
     named = tuple(part.strip() for part in device.split(","))
@@ -148,10 +155,19 @@ def pick_devices(device: str) -> tuple[str, ...]:
         named = ("cuda" if gpus else "cpu",)
     if named == ("cuda",) and gpus > 1:
         named = tuple(f"cuda:{i}" for i in range(gpus))
-    known = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
+    known = ["auto", "cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
+    used: set[str] = set()
     for name in named:
-        if name.partition(":")[0] in {"cpu", "cuda"} and name not in known:
-            raise BackendError(f"device {name} is not on this machine; known: auto, {', '.join(known)}", fatal=True)
+        try:
+            found = torch.device(name)
+        except RuntimeError as error:
+            raise BackendError(f"unknown device '{name}'; known: {', '.join(known)}", fatal=True) from error
+        if found.type == "cuda" and (found.index or 0) >= gpus:
+            raise BackendError(f"device {name} is not on this machine; known: {', '.join(known)}", fatal=True)
+        place = f"cuda:{found.index or 0}"
+        if found.type == "cuda" and place in used:
+            raise BackendError(f"device {name} is named twice in '{device}'; a GPU takes one copy", fatal=True)
+        used.add(place if found.type == "cuda" else name)
     return named
 
 
@@ -210,10 +226,9 @@ def load(weights: Weights, dtype: str, device: str, loader: Callable[..., Any] |
     how: dict[str, Any] = {"dtype": torch.float32 if packed else getattr(torch, dtype)}
     if weights.gguf:
         how["quantization_config"] = transformers.GgufConfig(dequantize=not packed)
-    elif packed:
-        raise BackendError(f"--dtype packed is for .gguf files, which {weights.name} is not", fatal=True)
     tokenizer = load_tokenizer(weights)
     try:
+        # All of it under one lock: silence taken from two threads at once would never end.
         with _LOADING, _quiet(weights):
             if not loader:
                 config = (
@@ -223,12 +238,8 @@ def load(weights: Weights, dtype: str, device: str, loader: Callable[..., Any] |
                 kind = transformers.AutoModelForSeq2SeqLM if two else transformers.AutoModelForCausalLM
                 loader = kind.from_pretrained
             model = loader(weights.source, **_where(weights), **how)
-        if packed and not getattr(getattr(model, "hf_quantizer", None), "packed_modules", None):
-            line = (
-                f"{weights.name} cannot stay packed on {device}: transformers does that for a few architectures, where"
-            )
-            raise BackendError(f"{line} the kernels package has a kernel for the device; leave --dtype out", fatal=True)
-        with _quiet(weights):
+            if packed and not getattr(getattr(model, "hf_quantizer", None), "packed_modules", None):
+                raise RuntimeError(NOT_PACKED)
             return model.to(device).eval(), tokenizer
     except torch.OutOfMemoryError as error:
         raise BackendError(f"{weights.name} in {dtype} does not fit the memory of {device}", fatal=True) from error
