@@ -14,15 +14,17 @@ from ttc_bench.generators.base import is_test
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "training"))
 
+import comparing
 import train_verifier
+import verifier_data
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
 
 
-def answer(question: str, text: str, right: bool, solution: str = "", logprob: float = 0.0) -> train_verifier.Answer:
+def answer(question: str, text: str, right: bool, solution: str = "", logprob: float = 0.0) -> verifier_data.Answer:
     problem = Problem(question, question, None, solution=solution)
-    return train_verifier.Answer(problem, Completion(text, "stop", Usage(), signals={"logprob": logprob}), right)
+    return verifier_data.Answer(problem, Completion(text, "stop", Usage(), signals={"logprob": logprob}), right)
 
 
 def test_knowing_the_problem_is_not_knowing_the_answer() -> None:
@@ -55,9 +57,9 @@ def test_an_answer_is_sound_as_far_as_it_agrees_with_the_worked_solution(text: s
 
 def test_every_token_of_an_answer_is_labelled_and_none_of_the_question() -> None:
     worked = "83 - 5 = 78. 78 * 2 = 56. The answer is 56."
-    tokenizer = train_verifier.reader(train_verifier.training_task(8))
+    tokenizer = verifier_data.reader(verifier_data.training_task(8))
     wrong = answer("Start with 83.", "83 - 5 = 78. 78 * 2 = 57. The answer is 57.", False, worked)
-    rows = train_verifier.Rows(tokenizer, [wrong, answer("Start with 83.", worked, True, worked)])
+    rows = verifier_data.Rows(tokenizer, [wrong, answer("Start with 83.", worked, True, worked)])
     ids, labels, counted, last, right = next(rows.batches())
     for row in range(2):
         said = tokenizer.decode(ids[row][counted[row]])
@@ -70,48 +72,84 @@ def test_every_token_of_an_answer_is_labelled_and_none_of_the_question() -> None
 
 
 def test_the_problems_are_of_the_training_split() -> None:
-    made = train_verifier.training_task(60)
-    assert made.name == train_verifier.TASK
+    made = verifier_data.training_task(60)
+    assert made.name == verifier_data.TASK
     assert len(made.problems) == 60
     assert not any(is_test(p.question) for p in made.problems)
 
 
 @pytest.fixture(scope="module")
-def solutions() -> train_verifier.Rows:
-    task = train_verifier.training_task(12)
+def solutions() -> verifier_data.Rows:
+    task = verifier_data.training_task(12)
     every = [answer(p.question, p.solution or "", True, p.solution or "") for p in task.problems]
-    return train_verifier.Rows(train_verifier.reader(task), every)
+    return verifier_data.Rows(verifier_data.reader(task), every)
 
 
-def test_the_first_stage_leaves_the_body_alone_and_learns_what_it_finds_likely(
-    solutions: train_verifier.Rows,
-) -> None:
+def test_what_was_expected_lies_beside_what_was_written(solutions: verifier_data.Rows) -> None:
+    """The layer that is set: above it stand the body's logits of one token before, exactly, and that of the token."""
+    training = train_verifier.Training(solutions)
+    body, at = training.body, training.places
+    ids, _, counted, *_ = next(solutions.batches())
+    with torch.no_grad():
+        expected = body(input_ids=ids).logits[:, :-1]
+        states = training.model.model(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
+    above = states[training.depth + 1]
+    here = training.model.model.embed_tokens.weight[:, at.here]
+    tokens = here.argmax(0)  # those told apart
+    expected = expected[..., tokens] - expected[..., tokens].mean(-1, keepdim=True)
+    counted = counted[:, 1:]
+    found = above[:, 1:, at.expected] / comparing.SCALE
+    assert (found - expected)[counted].abs().max() < 0.05
+    assert expected[counted].abs().max() > 5
+    written = (ids[:, 1:, None] == tokens) & counted[..., None]
+    assert written.sum() > 0.9 * counted.sum(), "the tokens of answers are among those told apart"
+    chance = above[:, 1:, at.chance] / comparing.SCALE
+    wanted = (expected * written).sum(-1)
+    assert ((chance - wanted).abs() < 0.03 * wanted.abs() + 0.05)[written.any(-1)].all()
+    assert (above[:, 1:, at.read] - written.float())[written.any(-1)].abs().max() < 0.05
+    assert above[..., at.large][:, 1:][counted].std() < 0.01 * comparing.LARGE
+
+
+def test_training_leaves_the_body_alone_and_learns_what_it_finds_likely(solutions: verifier_data.Rows) -> None:
     """Which the labels need not know: the loss on the body's likelihoods falls."""
-    batches = solutions.batches()
-    training, batch = train_verifier.Training(), next(batches)
-    before = {name: p.clone() for name, p in training.model.model.layers[0].named_parameters()}
-    first = training.losses(batch, True)[1].item()
-    training.stage("frozen", batches, 30)
-    assert training.losses(batch, True)[1].item() < first
-    assert all(torch.equal(p, before[name]) for name, p in training.model.model.layers[0].named_parameters())
-    training.stage("whole", batches, 2)
-    assert not all(torch.equal(p, before[name]) for name, p in training.model.model.layers[0].named_parameters())
+    training, batches = train_verifier.Training(solutions), solutions.batches()
+    batch = next(batches)
+    before = {name: p.clone() for name, p in training.model.named_parameters()}
+    first = training.losses(batch)[1].item()
+    training.run(batches, 30)
+    assert training.losses(batch)[1].item() < first / 2
+    changed = {name for name, p in training.model.named_parameters() if not torch.equal(p, before[name])}
+    top = training.depth + 1
+    assert changed
+    assert all(name.startswith(("score", f"model.layers.{top}", f"model.layers.{top + 1}")) for name in changed)
 
 
 def test_a_short_training_gives_a_verifier_and_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "medium").symlink_to(train_verifier.BODY)
+    (tmp_path / "models" / "medium").symlink_to(verifier_data.BODY)
     monkeypatch.setattr(train_verifier, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(train_verifier, "ANSWERED", ["medium"])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     out = tmp_path / "verifier"
-    words = ["--problems", "24", "--samples", "2", "--frozen", "2", "--whole", "1", "--held-out", "8", "--threads", "1"]
+    words = [
+        "--problems",
+        "24",
+        "--samples",
+        "2",
+        "--steps",
+        "2",
+        "--held-out",
+        "8",
+        "--threads",
+        "1",
+    ]
     monkeypatch.setattr(sys, "argv", ["train_verifier.py", *words, "--out", str(out)])
     train_verifier.main()
     record = json.loads((out / "training.json").read_text(encoding="utf-8"))
     found = record["held_out"]["medium"]
     assert found["right"] > 0
     assert 0 <= found["auroc"] <= 1
-    assert record["steps"] == {"frozen": 2, "whole": 1}
+    assert record["steps"] == 2
     card = (out / "README.md").read_text(encoding="utf-8")
     assert f"| medium | {found['answers']} | {found['right']} | {found['auroc']:.3f} |" in card
     assert record["command"] in card
