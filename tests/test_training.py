@@ -222,7 +222,8 @@ def test_shipped_sizes_share_data_tokens_and_tokenizer() -> None:
     assert records["small"]["mix"] == training_data.MIX
     tokenizers = {(path / "tokenizer.json").read_text() for path in SHIPPED}
     assert tokenizers == {train.make_tokenizer().backend_tokenizer.to_str(pretty=True)}
-    assert sum((path / "model.safetensors").stat().st_size for path in SHIPPED) < 15e6
+    everything = sum(path.stat().st_size for path in SHIPPED[0].parent.rglob("*") if path.is_file())
+    assert everything < 20e6, "with the verifier: the wheel carries it"
     sizes = [records[name]["parameters"] for name in ("small", "medium", "large")]
     assert sizes == sorted(sizes)
 
