@@ -16,6 +16,7 @@ import tiny_models
 
 from ttc_bench.backends import simple, weights
 from ttc_bench.backends.hf import HFBackend
+from ttc_bench.backends.hf_model import Loaded
 from ttc_bench.core import Backend, Completion, Job, Message, Request
 from ttc_bench.errors import BackendError, PromptTooLong
 
@@ -146,6 +147,24 @@ async def test_an_encoder_reads_the_question_and_the_decoder_begins_the_answer(k
             await collect(backend, [Job(ask(backend, "x" * 300), (0,))])
 
 
+async def test_the_limits_of_an_encoder_and_a_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The context is the shorter of the two, the cache is the decoder's, and a template that opens the thinking does so
+    in what the encoder reads."""
+    folder = tiny_models.build(tmp_path / "bart", "bart", head="Seq2SeqLM", chat_template=tiny_models.CHAT + "<think>")
+    backend = HFBackend(str(folder))
+    job = Job(ask(backend, "q", 8), (0,))
+    (completion,) = (await collect(backend, [job])).values()
+    assert completion.usage.reasoning == completion.usage.completion > 0
+    model, tokenizer = weights.load(weights.resolve(str(folder)), "float32", "cpu")
+    monkeypatch.setattr(weights, "free_memory", lambda device: 10_000_000)
+    loaded = Loaded(model, tokenizer)
+    few = loaded.plan(loaded.rows(job))
+    model.config.decoder_layers, model.config.max_decoder_position_embeddings = 40, 64
+    deeper = Loaded(model, tokenizer)
+    assert (loaded.context, deeper.context) == (256, 64)
+    assert deeper.plan(deeper.rows(job)) < few / 2
+
+
 @pytest.mark.parametrize(
     ("known", "begins"),
     [
@@ -184,7 +203,7 @@ async def test_a_gguf_file_is_its_model(tmp_path: Path) -> None:
 
 
 async def test_packed_weights_need_a_kernel(llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--dtype packed keeps a GGUF file's blocks as they are or says in a line why it cannot: never unpacks silently."""
+    """--dtype packed where nothing can stay packed ends in a line that says why; it does not go on unpacked."""
     from transformers.quantizers import quantizer_gguf
 
     with pytest.raises(BackendError, match=r"--dtype packed is for \.gguf files, which llama is not"):

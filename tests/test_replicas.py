@@ -166,7 +166,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         ("gpu", "unknown device 'gpu'; known: auto, cpu, cuda"),
         ("cpu,", "unknown device ''"),
         ("auto,cpu", "unknown device 'auto'"),
-        ("cuda,cuda:0", "device cuda:0 is named twice"),
+        ("cuda,cuda:0", "names a GPU twice"),
     ):
         with pytest.raises(BackendError, match=line):
             weights.pick_devices(wrong)

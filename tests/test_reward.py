@@ -42,6 +42,12 @@ def items(pairs: list[tuple[str, str]]) -> list[tuple[Problem, Completion]]:
     return [(Problem(str(i), q, None), Completion(a, "stop", Usage())) for i, (q, a) in enumerate(pairs)]
 
 
+def test_packed_is_meant_for_the_model_that_is_sampled(tmp_path: Path) -> None:
+    """--dtype packed holds for a GGUF file; a reward model beside it, which cannot be one, takes its usual dtype."""
+    folder = str(tiny_models.build(tmp_path / "judge", head="SequenceClassification", num_labels=1))
+    assert RewardModel(folder, dtype="packed").id == RewardModel(folder, dtype="auto").id
+
+
 async def scores(name: str, pairs: list[tuple[str, str]] = PAIRS) -> list[Score]:
     scorer = RewardModel(name, device="cpu", dtype="float32")
     found = {i: score async for i, score in scorer.verdicts(items(pairs))}

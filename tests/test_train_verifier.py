@@ -131,18 +131,8 @@ def test_a_short_training_gives_a_verifier_and_its_card(tmp_path: Path, monkeypa
     monkeypatch.setattr(train_verifier, "ANSWERED", ["medium"])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     out = tmp_path / "verifier"
-    words = [
-        "--problems",
-        "24",
-        "--samples",
-        "2",
-        "--steps",
-        "2",
-        "--held-out",
-        "8",
-        "--threads",
-        "1",
-    ]
+    options = {"problems": 24, "samples": 2, "steps": 2, "held-out": 8, "threads": 1}
+    words = [word for name, n in options.items() for word in (f"--{name}", str(n))]
     monkeypatch.setattr(sys, "argv", ["train_verifier.py", *words, "--out", str(out)])
     train_verifier.main()
     record = json.loads((out / "training.json").read_text(encoding="utf-8"))

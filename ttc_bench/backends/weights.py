@@ -156,18 +156,18 @@ def pick_devices(device: str) -> tuple[str, ...]:
     if named == ("cuda",) and gpus > 1:
         named = tuple(f"cuda:{i}" for i in range(gpus))
     known = ["auto", "cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
-    used: set[str] = set()
+    taken: list[int] = []
     for name in named:
         try:
             found = torch.device(name)
         except RuntimeError as error:
             raise BackendError(f"unknown device '{name}'; known: {', '.join(known)}", fatal=True) from error
-        if found.type == "cuda" and (found.index or 0) >= gpus:
-            raise BackendError(f"device {name} is not on this machine; known: {', '.join(known)}", fatal=True)
-        place = f"cuda:{found.index or 0}"
-        if found.type == "cuda" and place in used:
-            raise BackendError(f"device {name} is named twice in '{device}'; a GPU takes one copy", fatal=True)
-        used.add(place if found.type == "cuda" else name)
+        if found.type == "cuda":
+            taken.append(found.index or 0)
+            if taken[-1] >= gpus:
+                raise BackendError(f"device {name} is not on this machine; known: {', '.join(known)}", fatal=True)
+    if len(set(taken)) < len(taken):
+        raise BackendError(f"device '{device}' names a GPU twice; it takes one copy", fatal=True)
     return named
 
 
