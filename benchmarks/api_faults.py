@@ -18,12 +18,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from fault_server import PASSING, FaultServer, answer, tokens
 
-from ttc_bench.backends.dialect import first_seed
-from ttc_bench.backends.openai_api import OpenAIBackend
+from ttc_bench.backends.api.dialect import first_seed
+from ttc_bench.backends.api.openai import OpenAIBackend
 from ttc_bench.core import Job, Message, Request, Sample, Usage
 
 

@@ -16,10 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-from ttc_bench.backends.openai_api import OpenAIBackend
+from ttc_bench.backends.api.openai import OpenAIBackend
 from ttc_bench.core import Job, Message, Request
 
-SERVER = Path(__file__).parents[1] / "tests" / "fault_server.py"
+SERVER = Path(__file__).parents[1] / "tests" / "support" / "fault_server.py"
 
 
 async def measure(url: str, samples: int, concurrency: int, latency: float) -> None:

@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from ttc_bench import tasks
-from ttc_bench.backends import weights
-from ttc_bench.backends.hf_model import Loaded
+from ttc_bench.analysis.stats import paired_difference
+from ttc_bench.backends.by_name import BUILTIN
+from ttc_bench.backends.local import weights
+from ttc_bench.backends.local.hf_model import Loaded
 from ttc_bench.core import Job, Request
+from ttc_bench.problems import tasks
 from ttc_bench.prompts import PROMPTS
-from ttc_bench.resolve import BUILTIN
-from ttc_bench.stats import paired_difference
 
 SEED = 20261122  # of generate; the engine's draws depend on the request alone
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import tasks
-from ttc_bench.backends import weights
+from ttc_bench.backends.local import weights
 from ttc_bench.core import Job, Request
+from ttc_bench.problems import tasks
 from ttc_bench.prompts import PROMPTS
 
 
@@ -48,7 +48,7 @@ def load(work: Work) -> tuple[Any, list[Job]]:
     """The model with its tokenizer, and the jobs."""
     import torch
 
-    from ttc_bench.backends.hf_model import Loaded
+    from ttc_bench.backends.local.hf_model import Loaded
 
     torch.set_num_threads(work.threads)
     found = weights.resolve(work.model)
@@ -191,7 +191,7 @@ def main() -> None:
     args = parser.parse_args()
     model = args.model.removeprefix("hf:")
     if args.model == "builtin":
-        from ttc_bench.resolve import BUILTIN
+        from ttc_bench.backends.by_name import BUILTIN
 
         model = str(BUILTIN / "medium")
     work = Work(

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ttc_bench.analysis.stats import pass_at_k
 from ttc_bench.core import Candidate, Problem
-from ttc_bench.grading import GRADERS, group
-from ttc_bench.math_worker import WORKER
-from ttc_bench.stats import pass_at_k
-from ttc_bench.strategies import BestOfN, MajorityVote
+from ttc_bench.grading.graders import GRADERS, group
+from ttc_bench.grading.math_worker import WORKER
+from ttc_bench.strategies.exact import BestOfN, MajorityVote
 
 
 def measures(grades: Sequence[bool], candidates: Sequence[Candidate]) -> dict[str, float]:

@@ -22,10 +22,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ttc_bench import tasks
-from ttc_bench.backends.hf import HFBackend
-from ttc_bench.backends.openai_api import OpenAIBackend
+from ttc_bench.backends.api.openai import OpenAIBackend
+from ttc_bench.backends.local.hf import HFBackend
 from ttc_bench.core import Backend, Job, Request, Sample, Task
+from ttc_bench.problems import tasks
 from ttc_bench.prompts import PROMPTS
 
 Pools = dict[tuple[str, int], Sample]  # (problem id, index)

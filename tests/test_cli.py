@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from fakes import model
 
-from ttc_bench import cli, resolve
+from ttc_bench import cli
+from ttc_bench.backends import by_name as resolve
 from ttc_bench.core import Request
 from ttc_bench.errors import BackendError
 
@@ -186,7 +187,8 @@ SLOW = textwrap.dedent("""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started deaf to it
     sys.path.insert(0, sys.argv.pop(1))
     import fakes
-    from ttc_bench import cli, resolve
+    from ttc_bench.backends import by_name as resolve
+    from ttc_bench import cli
 
     class Slow(fakes.ScriptedBackend):
         async def sample(self, jobs):
@@ -203,7 +205,7 @@ SLOW = textwrap.dedent("""
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SLOW, str(Path(__file__).parent), *BASE]
+    command = [sys.executable, "-c", SLOW, str(Path(__file__).parent / "support"), *BASE]
     return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -86,7 +86,7 @@ async def test_the_curve_is_the_exact_one(tmp_path: Path) -> None:
 
 def arithmetic_answer(request: Request) -> str:
     from ttc_bench.core import Problem
-    from ttc_bench.generators.chain_arithmetic import solve
+    from ttc_bench.problems.generators.chain_arithmetic import solve
 
     return f"The answer is {solve(Problem('', request.messages[-1].content, None))}."
 
@@ -232,7 +232,7 @@ async def test_the_checker_verifier_reaches_the_bound(tmp_path: Path) -> None:
 
     def script(request: Request, index: int) -> Completion:
         from ttc_bench.core import Problem
-        from ttc_bench.generators.countdown import solve
+        from ttc_bench.problems.generators.countdown import solve
 
         numbers, target = request.messages[-1].content.split(" with ")[0], request.messages[-1].content
         values = tuple(int(n) for n in numbers.removeprefix("Combine the numbers ").split(", "))

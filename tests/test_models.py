@@ -12,17 +12,17 @@ from typing import cast
 import pytest
 from fakes import arithmetic, config, model, signalled
 
-from ttc_bench import outputs
+from ttc_bench.analysis.curves import Graded, Pools, curve
+from ttc_bench.analysis.exchange import sentences
 from ttc_bench.backends.scripted import ScriptedBackend
 from ttc_bench.core import Completion, Grader, Problem, Request, Score, Task, Usage
-from ttc_bench.curves import Graded, Pools, curve
 from ttc_bench.errors import BackendError, TtcError
-from ttc_bench.exchange import sentences
 from ttc_bench.experiment import dry_run, replay, report, run
-from ttc_bench.export import rows as exported
-from ttc_bench.names import labels
+from ttc_bench.model_names import labels
 from ttc_bench.prices import Price
-from ttc_bench.strategies import METHODS
+from ttc_bench.report import folder as outputs
+from ttc_bench.report.export import rows as exported
+from ttc_bench.strategies.methods import METHODS
 from ttc_bench.terminal import show, show_forecast
 
 NAMES = ("mine:small", "mine:large")

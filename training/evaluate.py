@@ -21,7 +21,7 @@ from training_data import MIX, ROOT
 from ttc_bench import experiment
 from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint
-from ttc_bench.generators import FAMILIES
+from ttc_bench.problems.generators import FAMILIES
 
 UNSEEN = ("word-problems", "shuffled-objects")  # of the families outside the mix, measured here
 COLUMNS = (("direct", 1), ("cot", 1), ("self-consistency", 0), ("pass@k", 0))  # method and k; 0 is all samples

@@ -32,9 +32,9 @@ from train import SEED, save
 from transformers import LlamaForCausalLM
 from verifier_data import ANSWERED, BODY, MODELS, ROWS, TASK, Answer, Rows, answers, reader, training_task
 
-from ttc_bench import tasks
-from ttc_bench.backends.reward import RewardModel
-from ttc_bench.diagnostics import auroc, within_auroc
+from ttc_bench.analysis.verifier_quality import auroc, within_auroc
+from ttc_bench.backends.local.reward import RewardModel
+from ttc_bench.problems import tasks
 
 EXTRA = 2  # layers that are trained
 TOKENS = 32  # that are told apart: the most frequent in answers

@@ -16,8 +16,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerFast
 
 from ttc_bench.core import Message, Problem, Task
-from ttc_bench.generators import FAMILIES
-from ttc_bench.generators.base import Rng, is_test
+from ttc_bench.problems.generators import FAMILIES
+from ttc_bench.problems.generators.base import Rng, is_test
 from ttc_bench.prompts import PROMPTS
 
 ROOT = Path(__file__).parent.parent

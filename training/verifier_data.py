@@ -11,11 +11,11 @@ import torch
 from train import ROOT, SEED
 from transformers import AutoTokenizer
 
-from ttc_bench import tasks
-from ttc_bench.backends.hf import HFBackend
+from ttc_bench.backends.local.hf import HFBackend
 from ttc_bench.core import Completion, Job, Problem, Request, Task
-from ttc_bench.generators import FAMILIES
-from ttc_bench.generators.base import Rng, problems
+from ttc_bench.problems import tasks
+from ttc_bench.problems.generators import FAMILIES
+from ttc_bench.problems.generators.base import Rng, problems
 from ttc_bench.prompts import PROMPTS
 
 MODELS = ROOT / "ttc_bench" / "models"

@@ -101,7 +101,7 @@ def run(
     flags = {key: value for key, value in locals().items() if key not in ("config", "dry_run", "pilot")}
     from ttc_bench import experiment
     from ttc_bench.config import from_fields, from_file
-    from ttc_bench.filling import Watch
+    from ttc_bench.sampling.run import Watch
     from ttc_bench.terminal import Progress, show, show_forecast
 
     given = {key: value for key, value in flags.items() if value is not None}
@@ -145,8 +145,9 @@ def tasks(
     ] = False,
 ) -> None:
     """List tasks, or show the first problems of one exactly as a model will see them, with gold answers."""
-    from ttc_bench import reference, terminal
+    from ttc_bench import terminal
     from ttc_bench.config import from_fields
+    from ttc_bench.problems import reference
 
     if name is None and not solve:
         terminal.list_tasks()
@@ -164,7 +165,7 @@ def export(
 ) -> None:
     """Write a run's samples, with their grades, to JSONL or Parquet."""
     from ttc_bench.experiment import replay
-    from ttc_bench.export import check, write
+    from ttc_bench.report.export import check, write
 
     check(to)
     result = asyncio.run(replay(folder))

@@ -15,9 +15,10 @@ import yaml
 
 from ttc_bench.core import Message, Request
 from ttc_bench.errors import TtcError, nearest
-from ttc_bench.names import joined
+from ttc_bench.model_names import joined
+from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS, WAIT
-from ttc_bench.strategies import METHODS, Method
+from ttc_bench.strategies.methods import METHODS, Method
 
 # Fields that decide which samples a results folder stands for. The others (samples, methods, limit, ...) may change
 # from run to run: they add samples or look at the same ones differently.
@@ -139,6 +140,11 @@ class Config:
         return ("auto",)
 
     @property
+    def verified_prompts(self) -> frozenset[str]:
+        """The prompts whose samples a verifier chooses from."""
+        return frozenset(self.prompt_of(METHODS[name]) for name in self.method if METHODS[name].verified)
+
+    @property
     def efforts(self) -> tuple[str | None, ...]:
         """The reasoning efforts to ask for; one None where none was named."""
         return self.reasoning_effort or (None,)
@@ -152,6 +158,10 @@ class Config:
     def longest(self) -> int:
         """Most tokens of a sample: max_tokens, and never less than the largest thinking budget."""
         return max(self.max_tokens, *self.budgets, 1)
+
+    def tariff(self, model: str) -> Price | None:
+        """The price of a model (its identity), or None where neither --prices nor the shipped file names it."""
+        return price(model, Path(self.prices) if self.prices else None)
 
     def request(self, model: str, messages: tuple[Message, ...], effort: str | None = None) -> Request:
         """The request that samples these messages; `model` is the backend's own identity of the weights."""

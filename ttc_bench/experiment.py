@@ -9,18 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ttc_bench import manifest, tasks, verifiers
-from ttc_bench.analysis import SAME_TEXT, Analysis, analyse, merged, plan, tariff, to_continue, to_score
+from ttc_bench.analysis.analyse import SAME_TEXT, Analysis, analyse, merged
+from ttc_bench.backends.by_name import Stored, make_backends, open_model
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Request, Task, Verifier
 from ttc_bench.errors import TaskError, TtcError
-from ttc_bench.filling import SILENT, Watch, ended, fill_all
-from ttc_bench.forecast import Forecast, forecast
-from ttc_bench.outputs import write
-from ttc_bench.pool import Filled
-from ttc_bench.resolve import Stored, make_backends, open_model
-from ttc_bench.scoring import Setting
-from ttc_bench.store import Store
+from ttc_bench.problems import tasks
+from ttc_bench.report import manifest
+from ttc_bench.report.folder import write
+from ttc_bench.sampling.forecast import Forecast, forecast
+from ttc_bench.sampling.plan import plan, to_continue
+from ttc_bench.sampling.pool import Filled
+from ttc_bench.sampling.run import SILENT, Watch, ended, fill_all
+from ttc_bench.sampling.store import Store
+from ttc_bench.verifiers import menu as verifiers
+from ttc_bench.verifiers.stored import Setting
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,9 @@ async def dry_run(
             for name, one in backends.items():
                 known = list(groups[name].values())
                 found[name] = dataclasses.replace(
-                    forecast(one, store, known, config.samples, tariff(config, one.model)),
+                    forecast(one, store, known, config.samples, config.tariff(one.model)),
                     continuations=to_continue(config, chosen, one.model, store),
-                    scores=to_score(config, chosen, one.model, store, able[name]),
+                    scores=verifiers.to_score(config, chosen, one.model, store, able[name]),
                 )
             return found
         finally:

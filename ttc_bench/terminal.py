@@ -15,20 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from ttc_bench import exchange
-from ttc_bench import tasks as task_files
-from ttc_bench.budgets import BudgetFigures
+from ttc_bench.analysis import exchange
+from ttc_bench.analysis.thinking import BudgetFigures
+from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
-from ttc_bench.diagnostics import Diagnosis
 from ttc_bench.experiment import Result, load_tasks
-from ttc_bench.forecast import Forecast, total
-from ttc_bench.outputs import PICTURES, TABLES
-from ttc_bench.pool import Filled
+from ttc_bench.problems import tasks as task_files
+from ttc_bench.problems.reference import solve
 from ttc_bench.prompts import PROMPTS
-from ttc_bench.reference import solve
-from ttc_bench.report import SHARES
-from ttc_bench.strategies import METHODS
+from ttc_bench.report.folder import PICTURES, TABLES
+from ttc_bench.report.page import SHARES
+from ttc_bench.sampling.forecast import Forecast, total
+from ttc_bench.sampling.pool import Filled
+from ttc_bench.strategies.methods import METHODS
 
 PLAIN_EVERY = 10.0  # seconds between progress lines where there is no terminal
 

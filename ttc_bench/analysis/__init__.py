@@ -1,0 +1,1 @@
+"""Stored samples to numbers: grades, curves, intervals, costs. Samples nothing."""

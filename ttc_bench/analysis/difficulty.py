@@ -1,0 +1,94 @@
+"""Where does extra thinking pay? Accuracy by the difficulty of the problems, from the per-problem values of a curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ttc_bench.analysis.stats import mean_interval
+from ttc_bench.core import CurvePoint, Problem
+
+MOST = 10  # levels of difficulty that are told apart
+
+
+@dataclass(frozen=True)
+class DifficultyPoint:
+    """One row of difficulty.csv: one method at one k on the problems of one difficulty."""
+
+    task: str
+    model: str
+    method: str
+    prompt: str
+    k: int
+    difficulty: str  # "3", or a range "2.5 to 4" where there are many
+    problems: int  # of this difficulty
+    accuracy: float
+    low: float  # 95 % interval over these problems
+    high: float
+    tokens: float  # mean generated tokens per problem of this difficulty
+    mean_tokens: float  # the same over all difficulties: CurvePoint.tokens
+    variant: str = ""
+    bound: bool = False  # pass@k: what a perfect verifier would reach, not a method
+
+
+def levels(problems: Sequence[Problem]) -> dict[str, list[int]]:
+    """Label of a difficulty -> places of its problems, easiest first; empty where there are fewer than two.
+
+    Every distinct difficulty is a level of its own, up to ten of them. More are put together in at most ten ranges of
+    about as many problems each, never dividing problems of equal difficulty. Problems without one belong to none."""
+    places: dict[float, list[int]] = {}
+    for i, p in enumerate(problems):
+        if p.difficulty is not None and math.isfinite(p.difficulty):
+            places.setdefault(p.difficulty, []).append(i)
+    if len(places) < 2:
+        return {}
+    values = sorted(places)
+    groups: list[list[float]] = [[v] for v in values] if len(values) <= MOST else _ranges(values, places)
+    digits = next(d for d in (4, 6, 9, 17) if d == 17 or len({f"{v:.{d}g}" for v in values}) == len(values))
+    found = {}
+    for group in groups:
+        label = " to ".join(f"{v:.{digits}g}" for v in dict.fromkeys((group[0], group[-1])))
+        found[label] = sorted(i for v in group for i in places[v])
+    return found
+
+
+def _ranges(values: Sequence[float], places: dict[float, list[int]]) -> list[list[float]]:
+    """Neighbouring values together: a range ends once it holds its tenth of the problems."""
+    groups: list[list[float]] = [[]]
+    share, seen = sum(map(len, places.values())) / MOST, 0
+    for value in values:
+        if groups[-1] and seen >= share * len(groups):
+            groups.append([])
+        groups[-1].append(value)
+        seen += len(places[value])
+    return groups
+
+
+def by_difficulty(
+    point: CurvePoint, problems: Sequence[Problem], values: Sequence[float], tokens: Sequence[float]
+) -> list[DifficultyPoint]:
+    """One row per level of difficulty, easiest first; none where all problems are of one. `values`: the chance that
+    the answer is right, `tokens`: those generated; both [problem], the ones whose means the point is."""
+    rows = []
+    for label, places in levels(problems).items():
+        accuracy, low, high = mean_interval([values[i] for i in places])
+        rows.append(
+            DifficultyPoint(
+                task=point.task,
+                model=point.model,
+                method=point.method,
+                prompt=point.prompt,
+                k=point.k,
+                difficulty=label,
+                problems=len(places),
+                accuracy=accuracy,
+                low=low,
+                high=high,
+                tokens=sum(tokens[i] for i in places) / len(places),
+                mean_tokens=point.tokens,
+                variant=point.variant,
+                bound=point.bound,
+            )
+        )
+    return rows

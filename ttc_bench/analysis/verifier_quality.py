@@ -1,0 +1,214 @@
+"""How good is a verifier itself? What it is judged by, against the gold. Pure; problems are the unit throughout.
+
+A choice among k samples loses in two ways: no sample is right (coverage loss, 1 - pass@k: only a better model or more
+samples help), or one is and another is chosen (selection loss, pass@k - accuracy: only a better verifier helps)."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttc_bench.analysis.stats import CONFIDENCE, mean_interval
+
+Array = np.ndarray[Any, np.dtype[Any]]
+BINS = 10
+RESAMPLES = 1_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % interval over problems."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Samples of neighbouring scores: their mean score, the share of them that is right, and their number."""
+
+    score: float
+    accuracy: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What choosing one of k samples comes to. Accuracies are means over problems."""
+
+    k: int
+    accuracy: float
+    one: float  # pass@1: a sample at random
+    reach: float  # pass@k: a right choice wherever there is one
+    tokens: float  # per problem, read and generated, the verifier's included
+    recovered: Interval | None  # (accuracy - one) / (reach - one); None where the samples leave nothing to gain
+    rival_k: int  # samples that majority could vote over for the same tokens, at most those of the pool
+    rival: float  # accuracy of that vote
+    ahead: Interval | None  # accuracy - rival, paired over problems; None with one problem
+
+    @property
+    def coverage_loss(self) -> float:
+        return 1 - self.reach
+
+    @property
+    def selection_loss(self) -> float:
+        return self.reach - self.accuracy
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One way to choose among the samples of one pool: best-of-k under a verifier, or "majority"."""
+
+    task: str
+    model: str
+    pool: str  # prompt and effort
+    selector: str
+    problems: int
+    judged: int = 0  # samples with a readable answer and a score, which AUROC and calibration are about
+    auroc: Interval | None = None  # chance that a right sample scores above a wrong one, of any problem
+    within: Interval | None = None  # the same for samples of one problem, averaged over problems
+    mixed: int = 0  # problems with right and wrong samples, which `within` is about
+    ece: float | None = None  # expected calibration error; None unless every score lies in 0..1
+    bins: tuple[Bin, ...] = ()
+    generated: float = 0.0  # the verifier's own tokens per sample
+    read: float = 0.0
+    flops: float | None = None  # the verifier's own per sample; None where its parameters are not known
+    choices: tuple[Choice, ...] = ()  # one per k
+
+
+Scored = tuple[Sequence[float], Sequence[bool]]  # of one problem: the scores of its samples, and which are right
+
+
+def auroc(scores: Sequence[float], right: Sequence[bool]) -> float:
+    """Chance that a right sample scores above a wrong one, ties counting 1/2 (Hanley and McNeil 1982: the area under
+    the ROC curve). NaN where all or none are right."""
+    return _Ranked(scores, right).auroc(np.ones(len(scores)))
+
+
+def pooled_auroc(problems: Sequence[Scored], rng: np.random.Generator) -> Interval | None:
+    """AUROC over the samples of all problems; bootstrap over problems. None where all or no samples are right."""
+    scores, right = [s for of, _ in problems for s in of], [r for _, of in problems for r in of]
+    ranked = _Ranked(scores, right)
+    value = ranked.auroc(np.ones(len(scores)))
+    if np.isnan(value):
+        return None
+    owner = np.repeat(np.arange(len(problems)), [len(of) for of, _ in problems])
+    counts = resamples(len(problems), rng)
+    return _percentiles(value, np.array([ranked.auroc(row[owner]) for row in counts]))
+
+
+def within_auroc(problems: Sequence[Scored]) -> tuple[Interval | None, int]:
+    """(mean over problems of each problem's own AUROC, problems that have one): the within-question discrimination of
+    Taubenfeld et al. (2025, arXiv:2502.06233), every problem counting alike. t interval. It is this that choosing
+    among the samples of a problem lives on: a pooled AUROC may only tell easy problems from hard ones."""
+    values = [auroc(scores, right) for scores, right in problems if any(right) and not all(right)]
+    return (Interval(*mean_interval(values)), len(values)) if values else (None, 0)
+
+
+def calibration(scores: Sequence[float], right: Sequence[bool]) -> tuple[float, tuple[Bin, ...]] | None:
+    """(expected calibration error, its bins): the mean over samples of |share right - mean score| in ten bins of equal
+    mass (Naeini et al. 2015; equal mass after Nixon et al. 2019, arXiv:1904.01685). Equal scores share a bin, so bins
+    can be fewer. None where a score is outside 0..1: such scores claim no probability, and none is fitted to them."""
+    s, r = np.asarray(scores, float), np.asarray(right, float)
+    if not len(s) or s.min() < 0 or s.max() > 1:
+        return None
+    low, high = (np.searchsorted(np.sort(s), s, side) for side in ("left", "right"))
+    place = ((low + high) / 2 / len(s) * BINS).astype(int).clip(max=BINS - 1)
+    bins = [
+        Bin(float(s[at].mean()), float(r[at].mean()), int(at.sum())) for b in range(BINS) if (at := place == b).any()
+    ]
+    return sum(b.samples * abs(b.accuracy - b.score) for b in bins) / len(s), tuple(bins)
+
+
+def recovered(
+    chosen: Sequence[float], one: Sequence[float], reach: Sequence[float], rng: np.random.Generator
+) -> Interval | None:
+    """Share of the gap between pass@1 and pass@k that a choice closes, from one value per problem of each; bootstrap
+    over problems. Below 0: worse than a sample at random. None where there is no gap."""
+    gain, gap = np.subtract(chosen, one), np.subtract(reach, one)
+    if gap.sum() <= 1e-9 * len(gap):
+        return None
+    counts = resamples(len(gap), rng)
+    gains, gaps = counts @ gain, counts @ gap
+    there = gaps > 1e-9 * len(gap)
+    return _percentiles(float(gain.sum() / gap.sum()), gains[there] / gaps[there])
+
+
+def resamples(problems: int, rng: np.random.Generator) -> Array:
+    """[resample, problem]: how often each problem is drawn when as many are drawn with replacement."""
+    return rng.multinomial(problems, np.full(problems, 1 / problems), RESAMPLES)
+
+
+def _percentiles(value: float, values: Array) -> Interval:
+    tail = (1 - CONFIDENCE) / 2
+    known = values[~np.isnan(values)]
+    low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (nan, nan)
+    return Interval(value, float(low), float(high))
+
+
+class _Ranked:
+    """Samples sorted once, so that a bootstrap only weighs them anew."""
+
+    def __init__(self, scores: Sequence[float], right: Sequence[bool]) -> None:
+        self.order = np.argsort(np.asarray(scores, float), kind="stable")
+        ordered = np.asarray(scores, float)[self.order]
+        self.right = np.asarray(right, bool)[self.order]
+        self.starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, int)
+
+    def auroc(self, weights: Array) -> float:
+        """`weights` [sample]: how often each sample counts."""
+        if not len(weights):
+            return nan
+        w = weights[self.order]
+        right = np.add.reduceat(w * self.right, self.starts)  # by distinct score
+        wrong = np.add.reduceat(w * ~self.right, self.starts)
+        pairs = right.sum() * wrong.sum()
+        return float((right * (wrong.cumsum() - wrong / 2)).sum() / pairs) if pairs else nan
+
+
+def rows(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
+    """Rows of verifiers.csv, one per selector and k; an interval is three columns, NAME, NAME_low and NAME_high."""
+    out = []
+    for d in found:
+        for c in d.choices:
+            row: dict[str, Any] = {}
+            for record in (d, c):
+                for f in dataclasses.fields(record):
+                    value = getattr(record, f.name)
+                    if f.name in ("auroc", "within", "recovered", "ahead"):
+                        ends = dataclasses.astuple(value) if value else (None, None, None)
+                        row |= dict(zip((f.name, f"{f.name}_low", f"{f.name}_high"), ends, strict=True))
+                    elif f.name not in ("bins", "choices"):
+                        row[f.name] = value
+            out.append({**row, "coverage_loss": c.coverage_loss, "selection_loss": c.selection_loss})
+    return out
+
+
+def save(found: Sequence[Diagnosis], folder: Path) -> None:
+    """Writes verifiers.csv into `folder`; nothing where there was nothing to choose from."""
+    table = rows(found)
+    if not table:
+        return
+    with (folder / "verifiers.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def sentence(d: Diagnosis) -> str:
+    """In words: what the largest choice costs, and what majority reaches for the same tokens."""
+    c = d.choices[-1]
+    said = f"best-of-{c.k} by {d.selector} costs {c.tokens:,.0f} tokens per problem and reaches {c.accuracy:.3f}; "
+    votes = f"majority of {c.rival_k} samples" if c.rival_k > 1 else "one sample"
+    said += f"{votes}, for the same tokens, {c.rival:.3f}"
+    if c.ahead is not None:
+        said += f" (difference {c.ahead.value:+.3f} [{c.ahead.low:+.3f}, {c.ahead.high:+.3f}])"
+    return said + "."

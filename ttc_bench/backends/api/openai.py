@@ -1,0 +1,320 @@
+"""Any server that speaks OpenAI's chat-completions protocol: sampled concurrently, metered as billed, retried.
+
+A failure is never an answer: what cannot be had after all retries is a hole; what no retry can mend ends the run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ttc_bench.backends.api.dialect import Dialect, first_seed
+from ttc_bench.backends.api.limiter import Limiter, Slot, retry_after, used_up
+from ttc_bench.backends.api.replies import CutShort, Reply, read, rough_prompt
+from ttc_bench.backends.api.retries import Retries
+from ttc_bench.backends.api.spending import Budget
+from ttc_bench.backends.api.wire import Passing, Refused, Wire, clean_url, fatal
+from ttc_bench.core import Job, Request, Sample, Usage
+from ttc_bench.errors import BackendError
+
+OPENAI = "https://api.openai.com/v1"
+AHEAD = 16  # tasks that wait for a place at the limiter, so that it is taken as soon as it is free
+IN_A_ROW = 8  # calls that fail for good with no success in between: the server is down, stop asking
+UNREACHED = 3  # attempts to connect to a server that was never reached
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Samples of one call: consecutive indices of one request."""
+
+    request: Request
+    seed: int  # of the first
+    indices: tuple[int, ...]
+
+    def rest(self, start: int, end: int | None = None) -> _Unit:
+        """The samples from position `start` on, as a unit of their own."""
+        return _Unit(self.request, self.seed + start, self.indices[start:end])
+
+
+@dataclass
+class _Run:
+    """One `sample` under way."""
+
+    tasks: set[asyncio.Task[tuple[list[Sample], list[_Unit]]]] = field(default_factory=set)
+    paid: set[asyncio.Task[Any]] = field(default_factory=set)  # their call is at the server: never cancelled
+    stopped: bool = False
+
+    def stop(self) -> None:
+        self.stopped = True
+        for task in self.tasks - self.paid:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+
+class OpenAIBackend:
+    """A model behind an OpenAI-compatible endpoint. The key comes from OPENAI_API_KEY; a server on this machine needs
+    none. `model` names model and endpoint, for the same name elsewhere can be other weights.
+
+    `notes` says, once each, what the server does not do as asked. `counts` counts calls, retries and their reasons.
+    `retry_s` bounds the waiting between the attempts of one call, `timeout_s` one attempt."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        concurrency: int = 64,
+        n_per_request: int = 8,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        timeout_s: float = 600.0,
+        max_retries: int = 8,
+        retry_s: float = 600.0,
+        first_wait_s: float = 0.5,
+        logprobs: bool = True,
+        budget: Budget | None = None,
+    ) -> None:
+        if min(concurrency, n_per_request) < 1:
+            raise BackendError("concurrency and n_per_request must be at least 1", fatal=True)
+        self.name = name
+        self.base_url, removed = clean_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
+        self.model = f"openai:{name}@{self.base_url}"
+        self.concurrency = concurrency
+        self.budget = budget
+        self.n_per_request = n_per_request
+        self.counts: Counter[str] = Counter()
+        self.dialect = Dialect(self.base_url, logprobs=logprobs)
+        self.signals = self.dialect.signals
+        self.prefills = not self.dialect.openai  # OpenAI's own endpoint goes on from no begun answer
+        if removed:
+            self.dialect.note(f"{removed} left out of the base URL: keys come from OPENAI_API_KEY only")
+        self.limiter = Limiter(
+            concurrency, requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
+        )
+        self._retries = Retries(max_retries, retry_s, first_wait_s)
+        self._wire = Wire(self.base_url, timeout_s=timeout_s, connections=concurrency)
+        self._served: set[str] = set()
+        self._runs: list[_Run] = []
+        self._failed_in_a_row = 0
+        self._typical: float | None = None  # tokens of a completion here, a moving average
+
+    @property
+    def notes(self) -> list[str]:
+        return self.dialect.notes
+
+    def identity(self) -> dict[str, Any]:
+        """Name and endpoint, and the models that the server said it ran (a snapshot behind an alias shows here)."""
+        return {"kind": "openai", "name": self.name, "base_url": self.base_url, "served": sorted(self._served)}
+
+    def calls(self, jobs: Sequence[Job]) -> int:
+        """How many calls the jobs take if nothing fails, by what is known of the server so far."""
+        return sum(1 if self.dialect.n else len(unit.indices) for unit in self._units(jobs))
+
+    def likely_reason(self) -> str:
+        """Why samples of one request at temperature > 0 may all be the same text here."""
+        return self.dialect.likely_reason()
+
+    def stop(self) -> None:
+        """Starts no further call. Those at the server are paid for: `sample` still yields them, then ends."""
+        for run in self._runs:
+            run.stop()
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+    async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
+        """Yields every sample that arrives, and a hole for each that does not.
+
+        Raises:
+            BackendError: fatal, after everything that had arrived was yielded.
+        """
+        units, again = self._units(jobs), deque[_Unit]()
+        done: asyncio.Queue[asyncio.Task[tuple[list[Sample], list[_Unit]]]] = asyncio.Queue()
+        run = _Run()
+        self._runs.append(run)
+        self._failed_in_a_row = 0
+        broken: BaseException | None = None
+        try:
+            while True:
+                # Hardly more tasks than calls: memory stays flat however long the list of jobs is.
+                while len(run.tasks) < self.concurrency + AHEAD and not run.stopped:
+                    unit = again.popleft() if again else next(units, None)
+                    if unit is None:
+                        break
+                    task = asyncio.create_task(self._answer(unit, run))
+                    run.tasks.add(task)
+                    task.add_done_callback(done.put_nowait)
+                if not run.tasks:
+                    break
+                task = await done.get()
+                run.tasks.discard(task)
+                if task.cancelled():
+                    continue
+                if error := task.exception():
+                    broken = broken or error
+                    run.stop()
+                    continue
+                samples, left = task.result()
+                again.extend(left)
+                for sample in samples:
+                    yield sample
+            if broken:
+                raise broken
+        finally:
+            self._runs.remove(run)
+            for task in run.tasks:
+                task.cancel()
+            await asyncio.gather(*run.tasks, return_exceptions=True)
+
+    def _units(self, jobs: Sequence[Job]) -> Iterator[_Unit]:
+        for job in jobs:
+            seed = first_seed(job.request)
+            start = 0
+            while start < len(job.indices):
+                # Greedy samples are one text: nobody needs n for them, and vLLM refuses it.
+                most = self.n_per_request if self.dialect.n and job.request.temperature > 0 else 1
+                first = job.indices[start]
+                end = start + 1
+                while end < len(job.indices) and end - start < most and job.indices[end] == first + end - start:
+                    end += 1
+                yield _Unit(job.request, seed + first, job.indices[start:end])
+                start = end
+
+    async def _answer(self, unit: _Unit, run: _Run) -> tuple[list[Sample], list[_Unit]]:
+        """The samples of one unit, and the units that are left to ask for."""
+        wasted = Usage()
+
+        def failed(error: Passing) -> None:
+            nonlocal wasted
+            wasted += error.wasted
+            self.counts[error.kind] += 1
+
+        def enough(attempts: int) -> bool:
+            return run.stopped or (attempts >= UNREACHED and not self._wire.reached)
+
+        try:
+            reply = await self._retries.run(lambda: self._call(unit, run), enough, failed)
+        except Passing as error:
+            if not self._wire.reached:
+                run.stop()
+                words = f"cannot reach {self.base_url} ({error}): is the server running, and is --base-url right?"
+                raise BackendError(words, fatal=True) from None
+            self._failed_in_a_row += 1
+            return self._holes(unit, f"no answer from {self.base_url}: {error}", wasted), []
+        except BackendError as error:
+            if error.fatal:
+                run.stop()  # here, before the place that this call held lets another one start
+                raise
+            return self._holes(unit, str(error), wasted), []
+        self._failed_in_a_row = 0
+        return self._samples(unit, reply, wasted)
+
+    async def _call(self, unit: _Unit, run: _Run) -> Reply:
+        """One attempt: a reply with at least one answer. Refusals that teach the dialect are part of the attempt."""
+        request = unit.request
+        while not run.stopped:
+            async with self.limiter.slot(self._expected(unit)) as slot:
+                if self._failed_in_a_row >= IN_A_ROW:
+                    raise BackendError(f"not asked for: {self.base_url} had stopped answering")
+                asked, version = len(unit.indices) if self.dialect.n else 1, self.dialect.version
+                body = self.dialect.body(self.name, request, unit.seed, asked)
+                held = self.budget.hold(request, asked) if self.budget else 0.0
+                if held is None:
+                    run.stop()
+                    break
+                billed = Usage()
+                try:
+                    reply = await self._attempt(body, request, asked, slot, run)
+                    billed = sum((c.usage for c in reply.completions), reply.spare)
+                    return reply
+                except Refused as refusal:
+                    self._learn(refusal, body, request, version)
+                except Passing as error:
+                    billed = error.wasted
+                    raise
+                finally:
+                    if self.budget:
+                        self.budget.settle(held, billed)
+        raise asyncio.CancelledError
+
+    async def _attempt(self, body: dict[str, Any], request: Request, asked: int, slot: Slot, run: _Run) -> Reply:
+        """One call over the wire, and what the limiter learns from it."""
+        run.paid.add(task := _this_task())
+        self.counts["calls"] += 1
+        try:
+            payload, headers = await self._wire.post(body)
+        except Passing as error:
+            if error.overload:
+                self.limiter.overloaded(slot)
+            told = retry_after(error.headers)
+            error.wait = used_up(error.headers, slot.expected) if told is None else told
+            self._pause(error.wait)
+            raise
+        finally:
+            run.paid.discard(task)
+        self.limiter.succeeded()
+        self._pause(used_up(headers, slot.expected))
+        reply = self._read(payload, asked, request)
+        slot.used = sum(c.usage.prompt + c.usage.completion for c in reply.completions)
+        return reply
+
+    def _expected(self, unit: _Unit) -> int:
+        """Tokens that a call for this unit may take, for the tokens-per-minute limit."""
+        choices = len(unit.indices) if self.dialect.n else 1
+        return rough_prompt(unit.request) + round(choices * (self._typical or unit.request.max_tokens))
+
+    def _pause(self, seconds: float) -> None:
+        if 0 < seconds <= self._retries.longest_s:  # beyond that, every call gives up by itself
+            self.limiter.pause(seconds)
+
+    def _learn(self, refusal: Refused, sent: dict[str, Any], request: Request, version: int) -> None:
+        self.counts["refusals"] += 1
+        # Calls under way together meet the same refusal: only the first of them has something to learn.
+        if version == self.dialect.version and not self.dialect.learn(sent, request, refusal.words, refusal.param):
+            raise fatal(refusal, self.name, self.base_url, request) from None
+        self.signals = self.dialect.signals
+
+    def _read(self, payload: object, asked: int, request: Request) -> Reply:
+        try:
+            reply = read(payload, asked, request)
+        except CutShort as cut:
+            raise Passing(str(cut), "cut short", wasted=cut.wasted) from None
+        self.dialect.heed(reply, asked, request)
+        self.signals = self.dialect.signals
+        self.counts.update({"filtered": reply.filtered} if reply.filtered else {})
+        for completion in reply.completions:
+            length = completion.usage.completion
+            self._typical = length if self._typical is None else 0.9 * self._typical + 0.1 * length
+        if isinstance(payload, dict) and isinstance(payload.get("model"), str):
+            self._served.add(payload["model"])
+        return reply
+
+    def _samples(self, unit: _Unit, reply: Reply, wasted: Usage) -> tuple[list[Sample], list[_Unit]]:
+        wasted += reply.spare
+        pairs = zip(unit.indices, reply.completions, strict=False)
+        samples = [
+            Sample(unit.request, index, completion, wasted=Usage() if i else wasted)
+            for i, (index, completion) in enumerate(pairs)
+        ]
+        got = len(samples)
+        if got == len(unit.indices):
+            return samples, []
+        if self.dialect.n:
+            return samples, [unit.rest(got)]
+        return samples, [unit.rest(i, i + 1) for i in range(got, len(unit.indices))]
+
+    def _holes(self, unit: _Unit, words: str, wasted: Usage) -> list[Sample]:
+        self.counts["holes"] += len(unit.indices)
+        return [
+            Sample(unit.request, index, error=BackendError(words), wasted=Usage() if i else wasted)
+            for i, index in enumerate(unit.indices)
+        ]
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None  # every call runs in a task of `sample`
+    return task

@@ -1,0 +1,111 @@
+"""How many parameters a model has, read from the headers of its files in milliseconds: no weights, no torch."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ttc_bench.backends.local.weights import Weights
+
+_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes of GGUF's scalar types
+_STRING, _ARRAY = 8, 9
+_BUFFERS = (".inv_freq", ".masked_bias", ".attn.bias")  # constants that old checkpoints keep beside the weights
+_OUTPUT = "lm_head.weight"
+
+
+def parameters(weights: Weights) -> int | None:
+    """Parameters that every token passes through, embeddings included and tied ones once. None where the headers do not
+    tell: pickled files, files still on the hub, quantised safetensors, and mixtures of experts and
+    encoder-decoder models, of which a token uses a part."""
+    folder = Path(weights.source)
+    try:
+        if weights.gguf:
+            return _gguf(folder / weights.gguf)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return None if partly(config) else _safetensors(folder, bool(_text(config).get("tie_word_embeddings")))
+    except (OSError, ValueError, KeyError, struct.error):
+        return None
+
+
+def partly(config: Mapping[str, Any]) -> bool:
+    """Whether the tensors of a model with this config.json do not tell what a token passes through: of experts some, of
+    an encoder and a decoder one."""
+    text = _text(config)
+    experts = max(int(text.get(k) or 0) for k in ("num_experts", "num_local_experts", "n_routed_experts"))
+    return experts > 1 or bool(config.get("quantization_config") or config.get("is_encoder_decoder"))
+
+
+def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The language model's part of a config.json."""
+    part = config.get("text_config")
+    return {**config, **part} if isinstance(part, dict) else config
+
+
+def _safetensors(folder: Path, tied: bool) -> int | None:
+    """The header is JSON behind its length: name -> dtype, shape and place."""
+    index = folder / "model.safetensors.index.json"
+    names = {"model.safetensors"}
+    if index.exists():
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    shapes: dict[str, list[int]] = {}
+    for name in names:
+        with (folder / name).open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > (folder / name).stat().st_size:
+                raise ValueError("the file ends within its header")
+            header = json.loads(file.read(length))
+        shapes |= {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
+    if tied and any(key.endswith(("embed_tokens.weight", "wte.weight")) for key in shapes):
+        shapes.pop(_OUTPUT, None)  # a copy, where the tool that saved it kept both
+    return sum(math.prod(shape) for key, shape in shapes.items() if not key.endswith(_BUFFERS)) or None
+
+
+def _gguf(path: Path) -> int | None:
+    """The header is a list of typed values, then one of tensors with their shapes."""
+    with path.open("rb") as file:
+        magic, _, tensors, values = struct.unpack("<4sIQQ", file.read(24))
+        if magic != b"GGUF":
+            return None
+        for _ in range(values):
+            key, kind = _string(file), _number(file, 4)
+            if key.endswith(".expert_count"):
+                if _number(file, _SIZES[kind]) > 1:
+                    return None
+            else:
+                _skip(file, kind)
+        total = 0
+        for _ in range(tensors):
+            name = _string(file)
+            shape = [_number(file, 8) for _ in range(_number(file, 4))]
+            file.seek(12, 1)  # type and place
+            total += 0 if name.startswith("rope_") else math.prod(shape)
+        return total or None
+
+
+def _number(file: BinaryIO, size: int) -> int:
+    data = file.read(size)
+    if len(data) < size:
+        raise ValueError("the file ends within its header")
+    return int.from_bytes(data, "little")
+
+
+def _string(file: BinaryIO) -> str:
+    return file.read(_number(file, 8)).decode("utf-8", "replace")
+
+
+def _skip(file: BinaryIO, kind: int) -> None:
+    if kind == _STRING:
+        file.seek(_number(file, 8), 1)
+    elif kind == _ARRAY:
+        inner, count = _number(file, 4), _number(file, 8)
+        if inner in _SIZES:
+            file.seek(count * _SIZES[inner], 1)
+        else:
+            for _ in range(count):
+                _skip(file, inner)
+    else:
+        file.seek(_SIZES[kind], 1)

@@ -1,0 +1,1 @@
+"""CurvePoints to figures; computes nothing."""

@@ -1,0 +1,240 @@
+"""DifficultyPoints -> a heat map of accuracy, difficulty upwards and tokens to the right. Where does thinking pay?
+
+One block of cells for each method, one column for each k: k doubles from column to column, so a block is a log axis of
+tokens. Numbers stand in the cells, so that colours need no key and print in grey loses nothing. Geometry in pixels,
+from the top left corner of a panel.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ttc_bench.analysis.difficulty import DifficultyPoint
+from ttc_bench.charts.layout import LETTER, LINE
+from ttc_bench.charts.tokens import FONT, GREY, INK
+from ttc_bench.errors import TtcError
+
+# ColorBrewer's sequential Blues (Harrower and Brewer 2003): one hue from light to dark, safe for the colour-blind
+BLUES = ("#f7fbff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
+DARK = 0.66  # accuracy from which on the number in a cell is white
+CELL, ROW, GAP, SMALL = 38, 26, 18, 14  # width of a column, height of a level, between blocks, height of a small text
+WIDTH = 300  # of the smallest panel: titles need room
+FOOTER = (
+    "In a cell: accuracy on the problems of one difficulty (n of them), light 0 to dark 1. Columns: k samples, or a "
+    "thinking budget (≤), or waits and revisions (+); below them "
+    "the mean generated tokens per problem, over all difficulties.",
+    "pass@k is the reach of a perfect verifier. 95% intervals over problems are in difficulty.csv.",
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The cells of one method: its columns, its name, and that in lines."""
+
+    name: str
+    lines: list[str]
+    columns: list[list[DifficultyPoint]]  # by k, or by variant; the points of a column are its levels
+    heads: list[str]  # above the columns
+
+    def width(self, cell: float) -> float:
+        return max(cell * len(self.columns), LETTER * max(map(len, self.lines)))
+
+
+@dataclass
+class Ink:
+    """What a panel is made of: rows of coloured cells and of texts."""
+
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[dict[str, Any]] = field(default_factory=list)
+
+    def write(
+        self, text: str, x: float, y: float, align: str = "left", size: int = 11, color: str = INK, angle: int = 0
+    ) -> None:
+        """A text whose `align` end stands at x, its middle (the first line's) at y."""
+        self.texts.append(
+            {"text": text, "x": x, "y": y, "align": align, "fontSize": size, "color": color, "angle": angle}
+        )
+
+
+def accuracy_by_difficulty(
+    points: Sequence[DifficultyPoint], *, interactive: bool = False, narrow: bool = False
+) -> dict[str, Any]:
+    """A Vega-Lite specification: one heat map per task and model. `interactive` adds what a pointer finds: accuracy,
+    interval, tokens, problems. `narrow` is for a page of 400 pixels. Raises TtcError where there is nothing to draw."""
+    import altair as alt
+
+    if not points:
+        raise TtcError("a chart by difficulty needs problems of at least two difficulties, got none")
+    tables: dict[str, list[dict[str, Any]]] = {}
+    panels: list[dict[str, Any]] = []
+    for task, model in dict.fromkeys((p.task, p.model) for p in points):
+        here = [p for p in points if (p.task, p.model) == (task, model)]
+        ink, width, height = _layout(here, narrow)
+        layers = _layers(ink, width, height, interactive, tables)
+        title = {
+            "text": textwrap.wrap(task, int(width / 8.5)) or ["(task without a name)"],
+            "subtitle": textwrap.wrap(model, int(width / LETTER)),
+            "anchor": "start",
+            "frame": "group",
+            "offset": 10,
+            "fontSize": 14,
+            "color": INK,
+            "subtitleFontSize": 11,
+            "subtitleColor": GREY,
+        }
+        panels.append({"title": title, "width": width, "height": height, "layer": layers})
+    letters = int(max(panel["width"] for panel in panels) / 5.2)
+    footer = [row for text in FOOTER for row in textwrap.wrap(text, letters)]
+    caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
+    return {
+        "$schema": alt.SCHEMA_URL,
+        "config": {"font": FONT, "background": "white", "view": {"stroke": None}},
+        "title": caption | {"fontSize": 10, "fontWeight": "normal", "color": GREY},
+        "columns": 1,
+        "spacing": 30,
+        "concat": panels,
+        "datasets": tables,
+    }
+
+
+def save(points: Sequence[DifficultyPoint], folder: Path) -> list[Path]:
+    """Writes accuracy_by_difficulty.png (2.5 times screen resolution) and .svg into `folder`; returns the two paths."""
+    import vl_convert
+
+    spec = accuracy_by_difficulty(points)
+    folder.mkdir(parents=True, exist_ok=True)
+    png, svg = folder / "accuracy_by_difficulty.png", folder / "accuracy_by_difficulty.svg"
+    png.write_bytes(vl_convert.vegalite_to_png(spec, scale=2.5))
+    svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+    return [png, svg]
+
+
+def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
+    """Methods in the order in which they come; one is named with its prompt too where it comes with several."""
+    lines: dict[tuple[str, str], dict[tuple[int, str], list[DifficultyPoint]]] = {}
+    for p in points:
+        lines.setdefault((p.method, p.prompt), {}).setdefault((p.k, p.variant), []).append(p)
+    prompts: dict[str, set[str]] = {}
+    for method, prompt in lines:
+        prompts.setdefault(method, set()).add(prompt)
+    blocks = []
+    for (method, prompt), columns in lines.items():
+        name = f"{method} ({prompt})" if len(prompts[method]) > 1 else method
+        letters = max(int(cell * len(columns) / LETTER), len("self-consistency"))
+        written = textwrap.wrap(name, letters, break_on_hyphens=False) or [" "]
+        ordered = sorted(columns, key=lambda key: (key[0], columns[key][0].mean_tokens))  # of one k: by cost
+        heads = [_head(k, variant, any(v for _, v in columns)) for k, variant in ordered]
+        blocks.append(Block(name, written, [columns[key] for key in ordered], heads))
+    return blocks
+
+
+def _head(k: int, variant: str, varied: bool) -> str:
+    """What stands above a column: k, or, along variants, "≤ 64" for a budget and "+1" for a wait or a revision."""
+    if not varied:
+        return str(k)
+    kind, _, number = (variant.removesuffix(" announced") or "none 0").partition(" ")
+    return f"≤ {number}" if kind == "budget" else f"+{number}"
+
+
+def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float, float]:
+    """The ink of one task and model, and the width and height that it takes. Blocks flow as words do."""
+    levels = list(dict.fromkeys(p.difficulty for p in points))[::-1]  # the hardest at the top
+    counts = {p.difficulty: p.problems for p in points}
+    break_ = "\n" if narrow and max(map(len, levels)) > 4 else " "
+    labels = {level: f"{level}{break_}(n = {counts[level]:,})" for level in levels}
+    left = LETTER * max(len(line) for label in labels.values() for line in label.split("\n")) + SMALL + 10
+    room = max(330 if narrow else 900, left + 100) - left
+    draws = {(p.method, p.prompt, p.variant, p.k) for p in points}
+    cell = max(20.0, min(CELL, room / max(Counter(line[:2] for line in draws).values())))
+    rows: list[list[tuple[float, Block]]] = [[]]
+    x = 0.0
+    for block in _blocks(points, cell):
+        if rows[-1] and x + block.width(cell) > room:
+            rows, x = [*rows, []], 0.0
+        rows[-1].append((left + x, block))
+        x += block.width(cell) + GAP
+    ink, top = Ink(), 0.0
+    for row in rows:
+        top += LINE * max(len(block.lines) for _, block in row) + SMALL + 6
+        bottom = top + ROW * len(levels)
+        ink.write("difficulty", SMALL / 2, (top + bottom) / 2, "center", angle=270)
+        ink.write("k =", left - 8, top - 9, "right", 10, GREY)
+        ink.write("tokens", left - 8, bottom + 10, "right", 10, GREY)
+        for i, level in enumerate(levels):
+            middle = top + ROW * (i + 0.5)
+            ink.write(labels[level], left - 8, middle - LINE / 2 * labels[level].count("\n"), "right")
+        for start, block in row:
+            for i, line in enumerate(reversed(block.lines)):
+                ink.write(line, start, top - SMALL - 9 - LINE * i)
+            for i, column in enumerate(block.columns):
+                middle = start + cell * (i + 0.5)
+                ink.write(block.heads[i], middle, top - 9, "center", 10, GREY)
+                ink.write(_short(column[0].mean_tokens), middle, bottom + 10, "center", 10 if cell > 28 else 8, GREY)
+                for p in column:
+                    y = top + ROW * levels.index(p.difficulty)
+                    ink.cells.append(_cell(p, start + cell * i, y, cell, block))
+                    shade = "white" if p.accuracy >= DARK else INK
+                    ink.write(f"{p.accuracy:.2f}", middle, y + ROW / 2, "center", 11 if cell > 28 else 9, shade)
+        top = bottom + SMALL + 22
+    width = max(start + block.width(cell) for row in rows for start, block in row)
+    return ink, max(width, WIDTH), top - 22
+
+
+def _short(tokens: float) -> str:
+    """A number of tokens in at most four signs or five: 7, 339, 2.7k, 13k, 1.5M."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if tokens >= 0.9995 * size:
+            return f"{tokens / size:.{1 if tokens < 9.95 * size else 0}f}{letter}"
+    return f"{tokens:.0f}"
+
+
+def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> dict[str, Any]:
+    """One cell, and the words that a pointer finds there."""
+    return {
+        "x": x,
+        "x2": x + cell,
+        "y": y,
+        "y2": y + ROW,
+        "value": p.accuracy,
+        "method": block.name,
+        "k": f"{p.k}, {p.variant}" if p.variant else p.k,
+        "difficulty": p.difficulty,
+        "accuracy": f"{p.accuracy:.3f}",
+        "95% interval": f"{p.low:.3f} to {p.high:.3f}",
+        "problems": f"{p.problems:,}",
+        "tokens generated": f"{p.tokens:,.1f}",
+    }
+
+
+def _layers(
+    ink: Ink, width: float, height: float, interactive: bool, tables: dict[str, list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Cells, texts, and what a pointer finds. Rows join the specification by name, as in charts.py."""
+    import altair as alt
+
+    def layer(rows: list[dict[str, Any]]) -> Any:
+        name = f"rows{len(tables)}"
+        tables[name] = rows
+        return alt.Chart(alt.NamedData(name))
+
+    xs = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, width], nice=False))
+    ys = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height, 0], nice=False))
+    stops = [i / (len(BLUES) - 1) for i in range(len(BLUES))]
+    colour = alt.Color("value:Q", legend=None, scale=alt.Scale(domain=stops, range=list(BLUES)))
+    cells = layer(ink.cells).mark_rect(stroke="#cccccc", strokeWidth=0.5)
+    look = {name: alt.ExprRef(f"datum.{name}") for name in ("align", "fontSize", "color", "angle")}
+    layers = [
+        cells.encode(xs, ys, x2="x2:Q", y2="y2:Q", color=colour),
+        layer(ink.texts).mark_text(baseline="middle", lineBreak="\n", **look).encode(xs, ys, text="text:N"),
+    ]
+    if interactive:  # on top, so that the number in a cell does not hide the cell from the pointer
+        fields = ("method", "k", "difficulty", "accuracy", "95% interval", "problems", "tokens generated")
+        over = layer(ink.cells).mark_rect(opacity=0)
+        layers.append(over.encode(xs, ys, x2="x2:Q", y2="y2:Q", tooltip=[alt.Tooltip(f"{f}:N") for f in fields]))
+    # validated once, as a whole, by a test; the schema and the settings belong to the page
+    return [{k: v for k, v in e.to_dict(validate=False).items() if k not in ("$schema", "config")} for e in layers]

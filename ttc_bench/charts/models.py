@@ -1,0 +1,189 @@
+"""Several models in one picture: size against thinking, and what grows with size. CurvePoints -> figures.
+
+Colours tell models apart, shapes and dashes methods, and every line is named where it ends. Nothing is computed but
+where the ink goes, and which verifier stands for best-of-n.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ttc_bench.charts.layout import LETTER, LINE, Frame, domain, side_by_side, ticks, write
+from ttc_bench.charts.tokens import COLOURS, FONT, GREY, INK, PALE, Figure, identity, written
+from ttc_bench.core import CurvePoint
+from ttc_bench.model_names import labels
+
+Tables = dict[str, list[dict[str, Any]]]  # rows by name, of all panels of a picture
+KINDS = {  # method -> shape and dash
+    "direct": ("square", [1, 0]),
+    "cot": ("circle", [1, 0]),
+    "self-consistency": ("triangle-up", [1, 0]),
+    "best-of-n": ("diamond", [6, 3]),
+}
+WORDS = {  # picture -> what stands under it
+    "accuracy_vs_flops": "Inference FLOPs: 2 x parameters x tokens read and generated. Bars: 95% intervals over problems. "
+    "Of several verifiers, the one that is most accurate with the most samples stands for best-of-n.",
+    "accuracy_vs_parameters": "Bars: 95% intervals over problems. All models with the same number of samples, and the "
+    "verifier that is most accurate over all of them.",
+}
+FOOTNOTE = 110  # letters in a row
+
+
+def specs(points: Sequence[CurvePoint]) -> dict[str, dict[str, Any]]:
+    """Vega-Lite specifications by picture, one panel per task; empty where fewer than two models of known size have
+    points. Bounds, sweeps over efforts and changed thinking are left out."""
+    known = [p for p in points if p.flops and p.parameters and not (p.bound or p.effort or p.variant)]
+    by_task = {task: [p for p in known if p.task == task] for task in dict.fromkeys(p.task for p in known)}
+    by_task = {task: few for task, few in by_task.items() if len({p.model for p in few}) > 1}
+    if not by_task:
+        return {}
+    names = labels(list(dict.fromkeys(p.model for p in known)))
+    pictures = {}
+    for name, panel in (("accuracy_vs_flops", _thinking), ("accuracy_vs_parameters", _size)):
+        tables: Tables = {}
+        panels = [panel(few, names, tables) for few in by_task.values()]
+        pictures[name] = _page(WORDS[name], panels, tables)
+    return pictures
+
+
+def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
+    """Writes a PNG (2.5 times screen resolution) and an SVG of each picture into `folder`; returns their paths."""
+    import vl_convert
+
+    paths = []
+    for name, spec in specs(points).items():
+        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+        png.write_bytes(vl_convert.vegalite_to_png(spec, scale=2.5))
+        svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+        paths += [png, svg]
+    return paths
+
+
+def _thinking(points: Sequence[CurvePoint], names: dict[str, str], tables: Tables) -> dict[str, Any]:
+    """One task: a line for each model and method, accuracy over FLOPs."""
+    marks, dashes, rows = {}, {}, []
+    for i, model in enumerate(names):
+        mine = [p for p in points if p.model == model]
+        best = _best([p for p in mine if p.method.startswith("best-of-n")])
+        for kind, (shape, dash) in KINDS.items():
+            method = best if kind == "best-of-n" else kind
+            line = f"{names[model]}, {method}"
+            few = sorted((p for p in mine if p.method == method), key=lambda p: p.k)
+            if few:
+                marks[line], dashes[line] = (COLOURS[i % len(COLOURS)], shape), dash
+                rows += [_row(line, p, p.flops or 0.0) for p in few]
+    frame = Frame(560, 400, *domain([r["x"] for r in rows]))
+    figure = Figure("flops", False, {}, marks, tables)
+    return _panel(figure, points, rows, dashes, frame, "mean inference FLOPs per problem (log scale)", [])
+
+
+def _size(points: Sequence[CurvePoint], names: dict[str, str], tables: Tables) -> dict[str, Any]:
+    """One task: a line for each method, accuracy over parameters, every model with the same k."""
+    models = {p.model: p.parameters or 0 for p in points}
+    there = {(p.model, p.method, p.k) for p in points}
+    shared = {(method, k) for _, method, k in there if all((m, method, k) in there for m in models)}
+    most = max((k for _, k in shared), default=1)
+    best = _best([p for p in points if p.method.startswith("best-of-n") and (p.method, most) in shared and p.k == most])
+    marks, dashes, rows = {}, {}, []
+    for i, (kind, (shape, dash)) in enumerate(KINDS.items()):
+        method, k = (best if kind == "best-of-n" else kind), 1 if kind in ("direct", "cot") else most
+        line = f"{method}, k = {k}" if k > 1 else method
+        if (method, k) in shared:
+            marks[line], dashes[line] = (COLOURS[i], shape), dash
+            few = sorted((p for p in points if (p.method, p.k) == (method, k)), key=lambda p: p.parameters or 0)
+            rows += [_row(line, p, float(p.parameters or 0)) | {"k": 0} for p in few]  # the name of the line says k
+    frame = Frame(420, 340, *domain([float(n) for n in models.values()]))
+    figure = Figure("flops", False, {}, marks, tables)
+    guides = [{"x": float(n), "text": names[m]} for m, n in sorted(models.items(), key=lambda pair: pair[1])]
+    return _panel(figure, points, rows, dashes, frame, "parameters (log scale)", guides)
+
+
+def _best(points: Sequence[CurvePoint]) -> str:
+    """The method that is most accurate with the most samples, summed over the models here; "" where there is none."""
+    most = max((p.k for p in points), default=0)
+    totals: dict[str, float] = {}
+    for p in points:
+        totals[p.method] = totals.get(p.method, 0.0) + p.accuracy * (p.k == most)
+    return max(totals, key=lambda m: totals[m], default="")
+
+
+def _row(line: str, p: CurvePoint, x: float) -> dict[str, Any]:
+    place = {"x": x, "y": p.accuracy, "low": p.low, "high": p.high}
+    return {"line": line, "k": p.k, "bound": False, "pareto": False, **place}
+
+
+def _panel(
+    figure: Figure,
+    points: Sequence[CurvePoint],
+    rows: list[dict[str, Any]],
+    dashes: dict[str, list[int]],
+    frame: Frame,
+    title: str,
+    guides: list[dict[str, Any]],
+) -> dict[str, Any]:
+    import altair as alt
+
+    axis = alt.Axis(values=ticks(frame.left, frame.right, frame.width, 5), format="~s", grid=False, domainColor=INK)
+    scale = alt.Scale(type="log", domain=[frame.left, frame.right], nice=False)
+    xs = alt.X("x:Q", title=title, axis=axis, scale=scale)
+    ys = alt.Y(
+        "y:Q",
+        title="accuracy",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", gridColor="#ececec", domain=False, ticks=False),
+    )
+    colour, shape = identity(figure)
+    dash = alt.StrokeDash("line:N", legend=None, scale=alt.Scale(domain=list(dashes), range=list(dashes.values())))
+    layer = figure.layer
+    over = _rows_of_names(guides, frame)
+    layers = [
+        layer(guides).mark_rule(color=PALE).encode(xs),
+        layer(over).mark_text(baseline="bottom", fontSize=11, color=GREY).encode(xs, alt.Y("y:Q"), text="text:N"),
+        layer(side_by_side(rows, frame))
+        .mark_rule(strokeWidth=1.2, opacity=0.45)
+        .encode(xs, ys, y2="high:Q", color=colour),
+        layer(rows).mark_line(strokeWidth=1.9).encode(xs, ys, colour, dash, order=alt.Order("x:Q")),
+        layer(rows[::-1])  # single samples on top of the lines that begin there
+        .mark_point(filled=True, size=64, stroke="white", strokeWidth=0.8, opacity=1)
+        .encode(xs, ys, colour, shape),
+        *written(figure, write(rows, frame, False), frame, xs, ys),
+    ]
+    units = [{k: v for k, v in one.to_dict(validate=False).items() if k not in ("$schema", "config")} for one in layers]
+    p, most = points[0], max(q.samples for q in points)
+    size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {most:,} sample{'s' * (most != 1)} each"
+    deep = LINE * len({text["y"] for text in over})
+    heading: dict[str, Any] = {"text": textwrap.wrap(p.task, 60), "subtitle": size, "anchor": "start", "frame": "group"}
+    heading |= {"offset": 14 + deep, "fontSize": 14, "color": INK, "subtitleFontSize": 11, "subtitleColor": GREY}
+    return {"width": frame.width, "height": frame.height, "title": heading, "layer": units}
+
+
+def _rows_of_names(guides: Sequence[dict[str, Any]], frame: Frame) -> list[dict[str, Any]]:
+    """Names above the plot area, each in the lowest row in which it does not touch the one before."""
+    ends: list[float] = []
+    out = []
+    for guide in guides:
+        half, px = LETTER * len(guide["text"]) / 2 + 4, frame.px(guide["x"])
+        row = next((i for i, end in enumerate(ends) if px - half >= end), len(ends))
+        ends[row : row + 1] = [px + half]
+        out.append({**guide, "y": frame.y(-4 - LINE * row)})
+    return out
+
+
+def _page(words: str, panels: list[dict[str, Any]], tables: Tables) -> dict[str, Any]:
+    import altair as alt
+
+    axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
+    caption = {"text": textwrap.wrap(words, FOOTNOTE), "orient": "bottom", "anchor": "start", "frame": "group"}
+    return {
+        "$schema": alt.SCHEMA_URL,
+        "config": {"font": FONT, "background": "white", "view": {"stroke": None}, "axis": axis},
+        "title": caption | {"offset": 12, "fontSize": 10, "fontWeight": "normal", "color": GREY},
+        "columns": 1,
+        "spacing": 30,
+        "resolve": {"scale": {"color": "independent", "shape": "independent", "strokeDash": "independent"}},
+        "concat": panels,
+        "datasets": tables,
+    }

@@ -1,0 +1,307 @@
+"""CurvePoints -> figures. Every number drawn is a field of a point; what is worked out here is where the ink goes.
+
+One definition gives the PNG, the SVG and the interactive chart of report.html. Colours are Okabe and Ito's, which the
+colour-blind can tell apart; shapes say the same once more for print in grey, and lines are named where they end.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ttc_bench.charts.captions import shares
+from ttc_bench.charts.layout import LINE, Frame, Writing, domain, side_by_side, ticks, write
+from ttc_bench.core import CurvePoint
+from ttc_bench.errors import TtcError
+
+Axis = Literal["generated", "total", "dollars", "flops"]
+AXES: dict[Axis, tuple[str, str, float]] = {  # name -> (field of CurvePoint, words, the least a log axis shows)
+    "generated": ("tokens", "tokens generated", 1.0),
+    "total": ("total_tokens", "tokens read and generated", 1.0),
+    "dollars": ("dollars", "US dollars", 1e-7),
+    "flops": ("flops", "inference FLOPs", 1.0),
+}
+FORMATS = {"dollars": "~g", "flops": "~s"}  # of the numbers on an axis: 2G FLOPs, not 2,000,000,000
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
+INK, NEUTRAL, GREY, PALE = "#222222", "#555555", "#666666", "#d8d8d8"
+FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
+FOOTER = (
+    "Bars: 95% intervals over problems. Methods share samples, so bars may overlap where a paired test is clear.",
+    "Dashed: pass@k, the reach of a perfect verifier. Ringed: Pareto front of accuracy over generated tokens.",
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What the panels of one figure share. Rows join the specification last, by name: altair would check and copy
+    every number again and again on the way."""
+
+    x: Axis
+    narrow: bool
+    names: Mapping[tuple[str, str], str]  # (method, prompt) -> name of the line
+    marks: Mapping[str, tuple[str, str]]  # name -> colour and shape, the same in every panel
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def layer(self, rows: list[dict[str, Any]]) -> Any:
+        """An altair chart of these rows, still without a mark."""
+        import altair as alt
+
+        name = f"rows{len(self.tables)}"
+        self.tables[name] = rows
+        return alt.Chart(alt.NamedData(name))
+
+    def name(self, p: CurvePoint) -> str:
+        return self.names[p.method, p.prompt]
+
+    def cost(self, p: CurvePoint) -> float:
+        """Where a point stands on the x-axis. What a log scale has no place for stands at the least it shows."""
+        name, _, least = AXES[self.x]
+        return max(float(getattr(p, name)), least)
+
+
+def axes(points: Sequence[CurvePoint]) -> list[Axis]:
+    """The x-axes that every point has a value for: dollars need a price, FLOPs the number of parameters."""
+    return [axis for axis, (name, _, _) in AXES.items() if all(getattr(p, name) is not None for p in points)]
+
+
+def accuracy_vs_tokens(
+    points: Sequence[CurvePoint],
+    *,
+    x: Axis = "generated",
+    interactive: bool = False,
+    narrow: bool = False,
+) -> dict[str, Any]:
+    """A Vega-Lite specification: accuracy (0..1) against mean tokens per problem (log), one panel per task and model.
+
+    `interactive` adds what a pointer finds: method, k, accuracy, interval, tokens. `narrow` is for a page of 400
+    pixels: small panels below each other, names on two lines. Raises TtcError where there is no point to draw."""
+    import altair as alt
+
+    if not points:
+        raise TtcError("a chart needs at least one curve point, got none; run a method first, then draw")
+    figure = _figure(points, x, narrow)
+    tasks, models = dict.fromkeys(p.task for p in points), dict.fromkeys(p.model for p in points)
+    pairs = dict.fromkeys((p.task, p.model) for p in points)
+    columns = 1 if narrow else len(models) if len(models) in (2, 3) else 2  # a row compares models on one task
+    width, height = (225, 270) if narrow else (520, 360) if len(pairs) == 1 else (340, 300)
+    panels: list[dict[str, Any]] = []
+    for task in tasks:
+        edges = domain([figure.cost(p) for p in points if p.task == task])  # one axis for all models of a task
+        for model in models:
+            here = [p for p in points if (p.task, p.model) == (task, model)]
+            if here:
+                hover = f"hover{len(panels)}" if interactive else None
+                panels.append(_panel(figure, here, Frame(width, height, *edges), hover))
+    footer = [row for text in FOOTER for row in textwrap.wrap(text, 62 if narrow else 120)]
+    caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
+    axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
+    return {
+        "$schema": alt.SCHEMA_URL,
+        "config": {"font": FONT, "background": "white", "view": {"stroke": None}, "axis": axis},
+        "title": caption | {"fontSize": 10, "fontWeight": "normal", "color": GREY},
+        "columns": columns,
+        "spacing": 30,
+        "concat": panels,
+        "datasets": figure.tables,
+    }
+
+
+def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
+    """Writes accuracy_vs_tokens.png (2.5 times screen resolution) and .svg into `folder`; returns the two paths."""
+    import vl_convert
+
+    spec = accuracy_vs_tokens(points)
+    folder.mkdir(parents=True, exist_ok=True)
+    png, svg = folder / "accuracy_vs_tokens.png", folder / "accuracy_vs_tokens.svg"
+    png.write_bytes(vl_convert.vegalite_to_png(spec, scale=2.5))
+    svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+    return [png, svg]
+
+
+def _figure(points: Sequence[CurvePoint], x: Axis, narrow: bool) -> Figure:
+    """A line is named by its method, and by its prompt too where one method comes with several. Colours are kept for
+    lines: lone points are grey, and bounds are black."""
+    draws: dict[tuple[str, str], set[int]] = {}
+    for p in points:
+        draws.setdefault((p.method, p.prompt), set()).add(p.k)
+    bounds = {(p.method, p.prompt) for p in points if p.bound}
+    methods = [method for method, _ in draws]
+    names = {(m, prompt): m if methods.count(m) == 1 else f"{m} ({prompt})" for m, prompt in draws}
+    lone = [key for key in draws if len(draws[key]) == 1 and key not in bounds]
+    lines = [key for key in draws if key not in bounds and key not in lone]
+    marks = {names[key]: (INK, "circle") for key in bounds}
+    marks |= {names[key]: (NEUTRAL, SHAPES[(i + len(lines)) % len(SHAPES)]) for i, key in enumerate(lone)}
+    # the seventh line has the first one's colour, but another shape
+    marks |= {names[key]: (COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]) for i, key in enumerate(lines)}
+    return Figure(x, narrow, names, marks)
+
+
+def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: str | None) -> dict[str, Any]:
+    """One task and model. `hover` names the pointer's parameter of this panel; None: nothing moves."""
+    import altair as alt
+
+    layer, rows, words = figure.layer, _rows(figure, points), AXES[figure.x][1]
+    guess = points[0].guess  # of the task: the same for all of its points
+    methods, bounds = [r for r in rows if not r["bound"]], [r for r in rows if r["bound"]]
+    front = sorted((r for r in methods if r["pareto"]), key=lambda r: (r["x"], r["y"]))
+    # the front is one of generated tokens: over another cost its points are ringed, but are no staircase
+    step = [*front, *({**r, "x": frame.right} for r in front[-1:])] if figure.x == "generated" else []
+
+    tick_axis = alt.Axis(
+        values=ticks(frame.left, frame.right, frame.width, 4 if figure.x == "flops" else None),
+        format=FORMATS.get(figure.x, ",~f"),
+        grid=False,
+        domainColor=INK,
+    )
+    xs = alt.X(
+        "x:Q",
+        title=f"{words} per problem (log)" if figure.narrow else f"mean {words} per problem (log scale)",
+        axis=tick_axis,
+        scale=alt.Scale(type="log", domain=[frame.left, frame.right], nice=False),
+    )
+    ys = alt.Y(
+        "y:Q",
+        title="accuracy",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", gridColor="#ececec", domain=False, ticks=False),
+    )
+    colour, shape = identity(figure)
+    order = alt.Order("x:Q")  # cost grows with k; efforts have one k and grow in cost
+    pointer = alt.selection_point(name=hover, fields=["line"], on="pointerover", clear="pointerout") if hover else None
+    # what is not pointed at fades
+    shown = alt.OpacityValue(0.12, condition={"param": hover, "value": 1}) if hover else alt.OpacityValue(1)
+    faint = alt.OpacityValue(0.06, condition={"param": hover, "value": 0.55}) if hover else alt.OpacityValue(0.55)
+
+    layers = [
+        layer(step)
+        .mark_line(interpolate="step-after", color=PALE, strokeWidth=3)
+        .encode(xs, ys, order=alt.Order("x:Q")),
+        layer(side_by_side(methods, frame))
+        .mark_rule(strokeWidth=1.3)
+        .encode(xs, ys, y2="high:Q", color=colour, opacity=faint),
+        layer(bounds)
+        .mark_line(strokeWidth=1.4, strokeDash=[4, 3], color=INK)
+        .encode(xs, ys, order=order, detail="line:N", opacity=shown),
+        layer(bounds).mark_point(filled=True, size=16, color=INK, opacity=1).encode(xs, ys, opacity=shown),
+        layer(methods).mark_line(strokeWidth=1.9).encode(xs, ys, colour, order=order, opacity=shown),
+        layer(sorted(methods, key=lambda r: figure.marks[r["line"]][0] == NEUTRAL))  # lone points on top
+        .mark_point(filled=True, size=64, stroke="white", strokeWidth=0.8)
+        .encode(xs, ys, colour, shape, opacity=shown),
+        layer(front).mark_point(size=150, stroke=INK, strokeWidth=1.1).encode(xs, ys),
+        layer([] if guess is None else [{"y": guess}]).mark_rule(strokeDash=[1, 3], color=GREY).encode(ys),
+        *written(figure, write(rows, frame, figure.narrow, guess), frame, xs, ys),
+        _quality(figure, points, frame),
+    ]
+    if pointer:
+        costs = ("tokens generated", "tokens in all", *(["inference FLOPs"] if points[0].flops is not None else []))
+        fields = ("method", "k", "accuracy", "95% interval", *costs, "same point")
+        layers.append(
+            layer(rows)
+            .mark_point(filled=True, size=280, opacity=0)
+            .encode(xs, ys, tooltip=[alt.Tooltip(f"{f}:N") for f in fields])
+            .add_params(pointer)
+        )
+    # layers join as dicts: altair's own concat and layer copy and check everything below them again, for seconds
+    units = [
+        {k: v for k, v in layer.to_dict(validate=False).items() if k not in ("$schema", "config")} for layer in layers
+    ]
+    title = _title(points, figure.narrow)
+    return {"width": frame.width, "height": frame.height, "title": title, "layer": units}
+
+
+def identity(figure: Figure) -> tuple[Any, Any]:
+    """The colour and the shape that say which line a mark belongs to."""
+    import altair as alt
+
+    names, inks = list(figure.marks), [ink for ink, _ in figure.marks.values()]
+    shapes = [shape for _, shape in figure.marks.values()]
+    return (
+        alt.Color("line:N", legend=None, scale=alt.Scale(domain=names, range=inks)),
+        alt.Shape("line:N", legend=None, scale=alt.Scale(domain=names, range=shapes)),
+    )
+
+
+def _quality(figure: Figure, points: Sequence[CurvePoint], frame: Frame) -> Any:
+    """What to know of the samples before believing the curve, under the x-axis."""
+    import altair as alt
+
+    rows = [row for line in shares(points) for row in textwrap.wrap(line, 58 if figure.narrow else 94)]
+    mark = figure.layer([{"text": "\n".join(rows)}]).mark_text(
+        align="left", baseline="top", fontSize=10, lineBreak="\n", color=GREY
+    )
+    return mark.encode(alt.XValue(0), alt.YValue(frame.height + 46), text="text:N")
+
+
+def _title(points: Sequence[CurvePoint], narrow: bool) -> dict[str, Any]:
+    p, most = points[0], max(q.samples for q in points)
+    size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {most:,} sample{'s' * (most != 1)} each"
+    return {
+        "text": textwrap.wrap(p.task, 36 if narrow else 56) or ["(task without a name)"],
+        "subtitle": [row for text in (p.model, size) for row in textwrap.wrap(text, 52 if narrow else 74)],
+        "anchor": "start",
+        "frame": "group",
+        "offset": 14,
+        "fontSize": 14,
+        "color": INK,
+        "subtitleFontSize": 11,
+        "subtitleColor": GREY,
+    }
+
+
+def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
+    """One row per point: where it is drawn, and the words that a pointer finds there."""
+    places: dict[tuple[float, float], list[str]] = {}
+    for p in points:
+        places.setdefault((float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)), []).append(
+            f"{figure.name(p)}, k = {p.k}"
+        )
+    rows = []
+    for p in sorted(points, key=lambda p: p.k):
+        here = places[float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)]
+        rows.append(
+            {
+                "line": figure.name(p),
+                "bound": p.bound,
+                "pareto": p.pareto,
+                "x": figure.cost(p),
+                "y": p.accuracy,
+                "low": p.low,
+                "high": p.high,
+                "method": figure.name(p),
+                "k": p.k,
+                "accuracy": f"{p.accuracy:.3f}",
+                "95% interval": f"{p.low:.3f} to {p.high:.3f}",
+                "tokens generated": f"{p.tokens:,.1f}",
+                "tokens in all": f"{p.total_tokens:,.1f}",
+                "inference FLOPs": "" if p.flops is None else f"{p.flops:.3g}",
+                "same point": "; ".join(n for n in here if n != f"{figure.name(p)}, k = {p.k}"),
+            }
+        )
+    return rows
+
+
+def written(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any) -> list[Any]:
+    """The texts of a panel. Names are black, for contrast; the mark before a name carries its colour and shape."""
+    colour, shape = identity(figure)
+    layers = [
+        figure.layer(writing.leaders)
+        .mark_rule(strokeWidth=0.8, opacity=0.6)
+        .encode(xs, ys, x2="x2:Q", y2="y2:Q", color=colour),
+        figure.layer(writing.keys).mark_point(filled=True, size=46, opacity=1).encode(xs, ys, colour, shape),
+    ]
+    for texts, size, ink in ((writing.names, 11, INK), (writing.small, 10, GREY)):
+        for align in ("left", "center", "right"):
+            rows = [
+                {"x": frame.x(t.px), "y": frame.y(t.py - LINE / 2 * t.text.count("\n")), "text": t.text}
+                for t in texts
+                if t.align == align
+            ]
+            mark = figure.layer(rows).mark_text(
+                align=align, baseline="middle", fontSize=size, lineBreak="\n", color=ink
+            )
+            layers.append(mark.encode(xs, ys, text="text:N"))
+    return layers

@@ -1,0 +1,1 @@
+"""What counts as right: reading an answer from a text, and comparing two answers."""

@@ -1,0 +1,1 @@
+"""Where problems come from: task files, data sets, seeded generators."""

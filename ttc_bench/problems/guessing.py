@@ -1,0 +1,40 @@
+"""The accuracy of random guessing: what a model reaches that knows which answers make sense, and nothing else. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from statistics import fmean
+
+from ttc_bench.core import Grader, Problem
+from ttc_bench.grading.graders import Choice, Words
+from ttc_bench.problems.generators.base import Family
+
+# Marks of options in a question, the surest first: "(A) ..." or "A. ..." at the start of lines, "(A)" within a line.
+_MARKS = tuple(re.compile(p, re.MULTILINE) for p in (r"^\s*\(([A-Z])\)", r"^\s*([A-Z])[.):]\s", r"\(([A-Z])\)"))
+
+
+def guess(problems: Sequence[Problem], grader: Grader, family: Family | None = None) -> float | None:
+    """Expected accuracy (0..1) of a uniform guess over the answers that make sense, mean over problems.
+
+    Generated problems: as their family says. Words such as yes and no: 1 / their number. Choices: 1 / the number of
+    options in the question. None where the possible answers of any problem cannot be counted (a number, a formula)."""
+    if family is not None:
+        shares: list[float | None] = [family.guess(p) for p in problems]
+    elif isinstance(grader, Words):
+        shares = [1 / len(grader.choices)] * len(problems)
+    elif isinstance(grader, Choice):
+        shares = [1 / n if (n := options(p.question)) else None for p in problems]
+    else:
+        return None
+    known = [share for share in shares if share is not None]
+    return fmean(known) if known and len(known) == len(shares) else None
+
+
+def options(question: str) -> int | None:
+    """How many options a question lists as A, B, C, ...; None where they cannot be told for sure."""
+    for mark in _MARKS:
+        letters = "".join(mark.findall(question))
+        if len(letters) >= 2 and "ABCDEFGHIJKLMNOPQRSTUVWXYZ".startswith(letters):
+            return len(letters)
+    return None

@@ -1,0 +1,1 @@
+"""What a results folder holds: run.json, tables, report.html, exports."""

@@ -1,0 +1,275 @@
+"""CurvePoints and samples -> one self-contained report.html that asks nobody for anything.
+
+Everything is inside the file: Vega, the chart's specification, the samples (gzip in base64, unpacked by the browser
+when a problem is opened). What a model wrote is data from a stranger. It never touches the HTML parser: it travels as
+compressed JSON and is shown through textContent. The page's Content-Security-Policy allows the two scripts and the one
+style sheet in this file, by their hashes, and nothing else: no other script, no eval (Vega interprets its expressions),
+no request to anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gzip
+import hashlib
+import html
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ttc_bench.analysis import exchange
+from ttc_bench.analysis.difficulty import DifficultyPoint
+from ttc_bench.analysis.thinking import BudgetFigures
+from ttc_bench.analysis.verifier_quality import Diagnosis
+from ttc_bench.analysis.views import ProblemView, SampleView
+from ttc_bench.charts import difficulty as chart_difficulty
+from ttc_bench.charts import models as chart_models
+from ttc_bench.charts import tokens as charts
+from ttc_bench.core import CurvePoint
+from ttc_bench.report import thinking as report_budgets
+from ttc_bench.report import verifiers as report_verifiers
+
+ASSETS = Path(__file__).with_name("assets")
+PER_CHUNK = 40  # problems whose samples are unpacked together
+NOTABLE = 0.05  # a share of spoilt samples that can move a curve
+SHARES = {
+    "truncated": "cut at the token limit",
+    "unextracted": "without a readable answer",
+    "duplicated": "duplicated",
+    "failed": "failed",
+}
+
+
+MODELS = {  # picture -> what it is, for those who cannot see it
+    "accuracy_vs_flops": "Chart of accuracy against inference FLOPs, a line for each model and method",
+    "accuracy_vs_parameters": "Chart of accuracy against the number of parameters, a line for each method",
+}
+
+
+def write_report(
+    path: Path,
+    points: Sequence[CurvePoint],
+    run: Mapping[str, Any],
+    quality: Mapping[str, Mapping[str, float]],
+    problems: Iterable[ProblemView],
+    *,
+    difficulty: Sequence[DifficultyPoint] = (),
+    judged: Sequence[Diagnosis] = (),
+    budgets: Sequence[BudgetFigures] = (),
+    findings: Sequence[str] = (),
+) -> None:
+    """Writes the report to `path`. `run` is the manifest as in run.json; `quality` maps a pool's name (a prompt's, say)
+    to its shares `truncated, unextracted, duplicated, failed` and to any counts beside them; `problems` is read once.
+    Where there is no `difficulty`, nothing `judged` or no `budgets`, there is no section on it. Raises TtcError where
+    there is no point to draw."""
+    specs = {
+        axis: {
+            "title": charts.AXES[axis][1],
+            "wide": charts.accuracy_vs_tokens(points, x=axis, interactive=True),
+            "narrow": charts.accuracy_vs_tokens(points, x=axis, interactive=True, narrow=True),
+        }
+        for axis in charts.axes(points)
+    }
+    figures = report_verifiers.figures(judged)  # name -> specifications: the script draws them into figure-NAME
+    if difficulty:
+        figures["difficulty"] = {
+            "wide": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True),
+            "narrow": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True, narrow=True),
+        }
+    css, script, vega = _asset("report.css"), _asset("report.js"), _vega()
+    page = Template(_asset("report.html")).substitute(
+        policy=f"default-src 'none'; script-src {_hash(vega)} {_hash(script)}; style-src {_hash(css)}; "
+        "base-uri 'none'; form-action 'none'",
+        title=_text(_title(points)),
+        reading="\n".join(f"<p>{_text(sentence)}</p>" for sentence in reading(points)),
+        tables="\n".join(_table(list(group)) for group in _panels(points)),
+        models=_models(points),
+        difficulty=_asset("difficulty.html") if difficulty else "",
+        verifiers=report_verifiers.section(judged),
+        budgets=report_budgets.section(budgets, findings),
+        quality=_quality(quality),
+        manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
+        data="\n".join([_json("charts", specs), _json("figures", figures), *_packed(problems)]),
+        css=css,
+        vega=vega,
+        script=script,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(page.encode("utf-8", errors="replace"))
+
+
+def _models(points: Sequence[CurvePoint]) -> str:
+    """The section that compares models: sentences and two pictures. Empty where there is one, or sizes are unknown."""
+    specs = chart_models.specs(points)
+    if not specs:
+        return ""
+    import vl_convert
+
+    said = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in exchange.sentences(points))
+    figures = "\n".join(
+        f'<div class="wide picture" role="img" aria-label="{MODELS[name]}">{vl_convert.vegalite_to_svg(spec)}</div>'
+        for name, spec in specs.items()
+    )
+    title = '<h2 id="models-title">Size against thinking</h2>'
+    rule = f'<p class="note">{_text(exchange.RULE)}</p>'
+    return f'<section aria-labelledby="models-title">\n{title}\n<ul>\n{said}\n</ul>\n{rule}\n{figures}\n</section>'
+
+
+def reading(points: Sequence[CurvePoint]) -> list[str]:
+    """One sentence per task and model: what the most accurate method gains over the cheapest, and at what cost."""
+    sentences = []
+    for panel in _panels(points):
+        methods = [p for p in panel if not p.bound] or panel
+        cheap = min(methods, key=lambda p: (p.tokens, -p.accuracy))
+        best = max(methods, key=lambda p: (p.accuracy, -p.tokens))
+        where = f"On {best.task}, {best.model}"
+        if best.accuracy <= cheap.accuracy:
+            what = f"{where} reaches {_point(cheap)}; nothing that spent more did better."
+        else:
+            times = f", {best.tokens / cheap.tokens:,.0f} times the tokens" if cheap.tokens > 0 else ""
+            what = f"{where} goes from {_point(cheap)} to {_point(best)}{times}."
+        bounds = [p for p in panel if p.bound and p.k == max(q.k for q in panel if q.bound)]
+        if bounds:
+            what += f" With a perfect verifier {bounds[0].k} samples would reach {bounds[0].accuracy:.2f}."
+        sentences.append(what)
+    return sentences
+
+
+def _point(p: CurvePoint) -> str:
+    draws = f" of {p.k} samples" if p.k > 1 else ""
+    return f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}] with {p.method}{draws} ({p.tokens:,.0f} tokens per problem)"
+
+
+def _panels(points: Sequence[CurvePoint]) -> list[list[CurvePoint]]:
+    keys = dict.fromkeys((p.task, p.model) for p in points)
+    return [[p for p in points if (p.task, p.model) == key] for key in keys]
+
+
+def _title(points: Sequence[CurvePoint]) -> str:
+    tasks, models = dict.fromkeys(p.task for p in points), dict.fromkeys(p.model for p in points)
+    return f"{', '.join(tasks)} · {', '.join(models)}"
+
+
+def _table(points: Sequence[CurvePoint]) -> str:
+    """One task and model: method by method, in the order in which they come."""
+    order = list(dict.fromkeys((p.method, p.prompt) for p in points))
+    rows = []
+    for p in sorted(points, key=lambda p: (order.index((p.method, p.prompt)), p.k)):
+        noise = f" ± {p.mc_error:.3f}" if p.mc_error else ""
+        kind = ' class="bound"' if p.bound else ""
+        note = "upper bound" if p.bound else "Pareto front" if p.pareto else ""
+        cells = (
+            p.variant.removesuffix(" announced") or f"{p.k}",
+            f"{p.accuracy:.3f}{noise}",
+            f"{p.low:.3f} to {p.high:.3f}",
+        )
+        costs = (f"{p.tokens:,.1f}", f"{p.total_tokens:,.1f}", *([f"{p.flops:.3g}"] if p.flops is not None else []))
+        row = "".join(f"<td>{cell}</td>" for cell in (*cells, *costs, note))
+        rows.append(f'<tr{kind}><th scope="row">{_text(p.method)}</th>{row}</tr>')
+    heads = (
+        "method",
+        "k",
+        "accuracy",
+        "95% interval",
+        "tokens generated per problem",
+        "tokens in all per problem",
+        *(["inference FLOPs per problem"] if points[0].flops is not None else []),
+        "note",
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    p = points[0]
+    guess = "" if p.guess is None else f" · random guess {p.guess:.3f}"
+    caption = _text(f"{p.task} · {p.model} · {p.problems:,} problems{guess}")
+    body = "\n".join(rows)
+    return (
+        f'<div class="wide"><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _quality(quality: Mapping[str, Mapping[str, float]]) -> str:
+    """One row per pool. Shares that can move a curve stand out."""
+    names = list(dict.fromkeys(name for shares in quality.values() for name in shares))
+    rows = []
+    for pool, shares in quality.items():
+        cells = []
+        for name in names:
+            value = shares.get(name)
+            warn = ' class="warn"' if name in SHARES and value is not None and value >= NOTABLE else ""
+            shown = "" if value is None else f"{value:.1%}" if name in SHARES else f"{value:,}"
+            cells.append(f"<td{warn}>{_text(shown)}</td>")
+        rows.append(f'<tr><th scope="row">{_text(pool)}</th>{"".join(cells)}</tr>')
+    head = "".join(f'<th scope="col">{_text(SHARES.get(name, name))}</th>' for name in ("samples of", *names))
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _packed(problems: Iterable[ProblemView]) -> Iterable[str]:
+    """The browser's data as script elements: an index of all problems, and their samples in chunks."""
+    index: list[dict[str, Any]] = []
+    chunk: list[list[dict[str, Any]]] = []
+    chunks = 0
+    for problem in problems:
+        groups: dict[str, list[SampleView]] = {}
+        for s in problem.samples:
+            groups.setdefault(s.prompt, []).append(s)
+        facts = {name: getattr(problem, name) for name in ("task", "id", "question", "gold", "difficulty")}
+        marks = [
+            {
+                "prompt": prompt,
+                "marks": "".join("u" if s.answer is None else "r" if s.correct else "w" for s in samples),
+                "truncated": sum(s.stop_reason == "length" for s in samples),
+            }
+            for prompt, samples in groups.items()
+        ]
+        index.append({**facts, "groups": marks, "chunk": chunks, "row": len(chunk)})
+        chunk.append([{**vars(s), "scores": _finite(s.scores)} for s in problem.samples])
+        if len(chunk) == PER_CHUNK:
+            yield _gzip(f"samples-{chunks}", chunk)
+            chunk, chunks = [], chunks + 1
+    if chunk:
+        yield _gzip(f"samples-{chunks}", chunk)
+    yield _gzip("index", index)
+
+
+def _finite(scores: Mapping[str, float]) -> dict[str, float | str]:
+    """JSON has no infinity: such a score is shown by its name."""
+    return {name: score if math.isfinite(score) else str(score) for name, score in scores.items()}
+
+
+def _gzip(name: str, value: Any) -> str:
+    """ASCII JSON (a lone surrogate stays an escape), compressed: base64 cannot close an element."""
+    packed = gzip.compress(json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii"), 6, mtime=0)
+    return f'<script type="application/gzip" id="{name}">{base64.b64encode(packed).decode()}</script>'
+
+
+def _json(name: str, value: Any) -> str:
+    """ASCII JSON in which no `<` is left to open or close an element."""
+    safe = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{safe}</script>'
+
+
+def _text(value: str) -> str:
+    """Text for HTML: escaped, and without NUL, which HTML does not allow."""
+    return html.escape(value.replace("\0", "\ufffd"))
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that keeps its names to itself. Bundling takes seconds: once."""
+    import vl_convert
+
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r\n", "\n")
+    return "(()=>{" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "})();"
+
+
+def _hash(source: str) -> str:
+    """A Content-Security-Policy source that allows exactly this inline script or style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"

@@ -1,0 +1,87 @@
+"""Make n samples exist: ask the store what is missing, hand it to the backend, store each sample as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import cast
+
+from ttc_bench.core import Backend, Job, Request, Sample, Usage
+from ttc_bench.errors import BackendError
+from ttc_bench.sampling.store import Store
+
+NOTHING = Usage()
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a run did: samples made, holes left (with their errors), scores made by verifiers that run a model, and
+    what was paid, retries included."""
+
+    made: int = 0
+    holes: tuple[Sample, ...] = ()
+    spent: Usage = NOTHING
+    wasted: Usage = NOTHING  # the part of `spent` that went to failed attempts
+    scores: int = 0
+    scoring: Usage = NOTHING  # what these took, beside `spent`
+
+    def __add__(self, other: Filled) -> Filled:
+        return Filled(
+            self.made + other.made,
+            self.holes + other.holes,
+            self.spent + other.spent,
+            self.wasted + other.wasted,
+            self.scores + other.scores,
+            self.scoring + other.scoring,
+        )
+
+
+def left(store: Store, jobs: Sequence[Job], error: BackendError) -> Filled:
+    """What a filling of `jobs` came to that ended with a fatal error: what had arrived is stored, the rest are holes.
+    What failed attempts cost is not known."""
+    made, holes, spent = 0, [], Usage()
+    for job in jobs:
+        there = store.pool(job.request)
+        for index in job.indices:
+            if index in there:
+                made, spent = made + 1, spent + there[index].usage
+            else:
+                holes.append(Sample(job.request, index, error=error))
+    return Filled(made, tuple(holes), spent)
+
+
+async def fill(
+    store: Store,
+    backend: Backend,
+    wanted: Sequence[tuple[Request, int | Sequence[int]]],
+    on_sample: Callable[[Sample], None] = lambda sample: None,
+) -> Filled:
+    """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend can. Asks for missing indices only, and does not
+    touch the backend when there are none. Each sample is stored before the next is awaited, so an interruption loses
+    nothing that had arrived. Raises the backend's fatal errors."""
+    jobs = [Job(request, lacking) for request, lacking in store.missing(wanted)]
+    if not jobs:
+        return Filled()
+    waiting = {(job.request.address, index) for job in jobs for index in job.indices}
+    requests = {job.request.address: job.request for job in jobs}
+    made, holes, spent, wasted = 0, [], Usage(), Usage()
+    # mypy knows the protocol's iterator, aclosing wants a generator: every async generator function gives one
+    async with aclosing(cast(AsyncGenerator[Sample, None], backend.sample(jobs))) as samples:
+        async for sample in samples:
+            key = (sample.request.address, sample.index)
+            if key not in waiting:
+                raise BackendError(f"the backend gave sample {sample.index} twice or unasked", fatal=True)
+            waiting.remove(key)
+            wasted += sample.wasted
+            spent += sample.wasted
+            if sample.completion is None:
+                holes.append(sample)
+            else:
+                store.add(sample)
+                made += 1
+                spent += sample.completion.usage
+            on_sample(sample)
+    silent = BackendError("the backend ended without an answer or an error")
+    holes += [Sample(requests[address], index, error=silent) for address, index in sorted(waiting)]
+    return Filled(made, tuple(holes), spent, wasted)

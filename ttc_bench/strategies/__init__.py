@@ -1,0 +1,1 @@
+"""How a draw of k samples becomes one answer, and the menu of methods. Pure; no gold comes here."""

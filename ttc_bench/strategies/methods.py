@@ -1,0 +1,41 @@
+"""The menu: the methods that users name, each a prompt and a strategy. To add one: a line here.
+
+A strategy of your own is a class with `outcome` (core.Strategy) in exact.py or subsets.py; the law tests run over
+everything in METHODS unasked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ttc_bench.core import Strategy
+from ttc_bench.strategies.exact import BestOfN, MajorityVote, Single
+from ttc_bench.strategies.subsets import ConfidenceVote, FilteredVote, WeightedVote
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a user names: a prompt and a strategy. `verified`: one curve per verifier; `votes`: k grows beyond 1."""
+
+    name: str
+    prompt: str  # a name in prompts.PROMPTS
+    strategy: Strategy
+    about: str
+    votes: bool = False
+    verified: bool = False
+    revises: bool = False  # a point per round of revision
+
+
+METHODS = {
+    m.name: m
+    for m in (
+        Method("direct", "direct", Single(), "the answer alone, no working"),
+        Method("cot", "cot", Single(), "zero-shot chain-of-thought"),
+        Method("cot-few-shot", "cot-few-shot", Single(), "chain-of-thought after the task's worked examples"),
+        Method("self-consistency", "cot", MajorityVote(), "majority over k chains of thought", votes=True),
+        Method("best-of-n", "cot", BestOfN(), "the highest verifier score of k", votes=True, verified=True),
+        Method("refine", "cot", Single(), "the model checks and revises its answer, round after round", revises=True),
+        Method("weighted-vote", "cot", WeightedVote(), "votes weigh their verifier score", votes=True, verified=True),
+        Method("cisc", "cot", ConfidenceVote(), "votes weigh the softmax of the scores", votes=True, verified=True),
+        Method("filtered-vote", "cot", FilteredVote(), "majority of the better-scored half", votes=True, verified=True),
+    )
+}

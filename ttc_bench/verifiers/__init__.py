@@ -1,0 +1,1 @@
+"""How good a sample looks, without the gold."""

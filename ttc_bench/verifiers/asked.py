@@ -1,0 +1,130 @@
+"""Verifiers that ask a language model: an LLM judge, and the model's own probability of being right.
+
+Every verdict is an ordinary request, stored like any sample and charged to the strategy that uses it. Only the reply is
+parsed, and only as a whole: a sample that holds instructions, verdicts or delimiters changes nothing about how its own
+verdict is read. A reply that is no verdict counts as none, never as a zero.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ttc_bench import prompts
+from ttc_bench.core import Backend, Completion, Message, Problem, Request, Score
+from ttc_bench.errors import PromptTooLong
+from ttc_bench.sampling.pool import fill
+from ttc_bench.sampling.store import Store
+from ttc_bench.verifiers.stored import Setting
+
+REPLY_TOKENS = 8  # a digit, with a word or two before it
+CHUNK = 256  # verdicts asked for at once; between two chunks they are counted as done
+LEAST_MASS = 0.1  # of the choices together: below, the model meant to say something else
+_DIGIT = re.compile(r"\s*\**(?:(?:score|rating|verdict)\s*[:=]?\s*)?\**([1-9])(?:\s*/\s*9|\.)?\**\s*", re.IGNORECASE)
+_LETTER = re.compile(r"\s*\(?([AB])\)?\.?\s*")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a sample, and how the reply is read."""
+
+    name: str
+    ask: Callable[[str, str, str], tuple[Message, ...]]  # (question, text, fence)
+    choices: tuple[str, ...]
+    worth: dict[str, float]  # of each choice; the score is the expectation over them
+    parse: re.Pattern[str]  # of a whole reply, where no probabilities are known
+    prefix: str = ""
+
+    def score(self, reply: Completion) -> float | None:
+        """The expected worth over the choices' probabilities (Liu et al. 2023, arXiv:2303.16634), or that of the
+        choice that the reply names and is nothing else but; None where it is no verdict."""
+        chances = {c: reply.signals.get(f"p:{c}", 0.0) for c in self.choices}
+        mass = sum(chances.values())
+        if mass >= LEAST_MASS:
+            return sum(chances[c] * self.worth[c] for c in self.choices) / mass
+        found = self.parse.fullmatch(reply.text)
+        return self.worth[found[1]] if found else None
+
+
+# 1..9 become 0..1, so that judges can be compared with probabilities
+JUDGE = Question(
+    "judge", prompts.judge, prompts.JUDGE_SCALE, {d: (int(d) - 1) / 8 for d in prompts.JUDGE_SCALE}, _DIGIT
+)
+P_TRUE = Question(
+    "p-true",
+    prompts.p_true,
+    (prompts.TRUE, prompts.FALSE),
+    {prompts.TRUE: 1.0, prompts.FALSE: 0.0},
+    _LETTER,
+    prompts.P_TRUE_PREFIX,
+)
+
+
+class Asked:
+    """scoring.Scorer that asks a language model about every sample, once."""
+
+    def __init__(self, question: Question, backend: Backend, store: Store, *, judges: str, own: bool) -> None:
+        """`judges`: the identity of the model whose samples are judged; `own`: close the backend after use."""
+        self._question, self._backend, self._store, self._judges, self._own = question, backend, store, judges, own
+
+    @property
+    def id(self) -> str:
+        return f"{self._question.name} {self._backend.model}"
+
+    def identity(self) -> dict[str, Any]:
+        """What run.json says: the model, and whether it judges its own samples."""
+        return {**self._backend.identity(), "judges_itself": self._backend.model == self._judges}
+
+    async def verdicts(self, items: Sequence[tuple[Problem, Completion]]) -> AsyncIterator[tuple[int, Score]]:
+        for start in range(0, len(items), CHUNK):
+            asked = [self._request(problem, completion) for problem, completion in items[start : start + CHUNK]]
+            crowded = await self._fill(asked)
+            parameters = self._backend.identity().get("parameters")
+            for position, request in enumerate(asked, start):
+                reply = self._store.pool(request, 1).get(0)
+                if reply is not None:
+                    yield position, Score(self._question.score(reply), reply.usage, parameters)
+                elif request.address in crowded:  # no room for it in the judge's context: no verdict, for good
+                    yield position, Score(None)
+
+    async def _fill(self, asked: Sequence[Request]) -> set[str]:
+        crowded: set[str] = set()
+        while True:
+            try:
+                await fill(self._store, self._backend, [(r, 1) for r in asked if r.address not in crowded])
+                return crowded
+            except PromptTooLong as error:
+                crowded.add(error.address)
+
+    def _request(self, problem: Problem, completion: Completion) -> Request:
+        question = self._question
+        # from the text itself, so that the request is always the same, and that no text can hold its own fence
+        fence = f"=== {hashlib.sha256(completion.text.encode()).hexdigest()[:12]} ==="
+        return Request(
+            model=self._backend.model,
+            messages=question.ask(problem.question, completion.text, fence),
+            max_tokens=REPLY_TOKENS,
+            temperature=0.0,
+            prefix=question.prefix if getattr(self._backend, "prefills", True) else "",
+            choices=question.choices,
+        )
+
+    async def close(self) -> None:
+        """Frees the judge; a model that judges itself is freed by the run."""
+        if self._own:
+            await self._backend.close()
+
+
+def p_true(argument: str, setting: Setting) -> Asked:
+    """`p-true`: the sampling model is asked whether its answer is true."""
+    return Asked(P_TRUE, setting.backend, setting.store, judges=setting.backend.model, own=False)
+
+
+def judge(argument: str, setting: Setting) -> Asked:
+    """`judge:MODEL` or `judge:MODEL@URL`: any model that a run can name, through its own backend. Raises TtcError for
+    one that cannot be."""
+    backend = setting.open(argument)
+    return Asked(JUDGE, backend, setting.store, judges=setting.backend.model, own=True)
