@@ -5,16 +5,16 @@ BIN := $(VENV)/bin
 
 .PHONY: demo demo-thinking test check format clean
 
-demo: $(VENV)/ready  ## the main job, offline, with the built-in models: results/demo/
+demo: $(VENV)/ready  ## the main job, offline, with the built-in models: results/runs/demo/
 	$(BIN)/ttc-bench run --model builtin:small,builtin:medium,builtin:large --task chain-arithmetic,countdown \
 	    --method direct,cot,self-consistency,best-of-n --verifier logprob,reward:builtin,checker \
-	    --samples 16 --limit 64 --max-tokens 160 --name demo
+	    --samples 16 --limit 64 --max-tokens 160 --out results/runs --name demo
 
-demo-thinking: $(VENV)/ready  ## budgets, waiting, revising: results/demo-thinking/
+demo-thinking: $(VENV)/ready  ## budgets, waiting, revising: results/runs/demo-thinking/
 	$(BIN)/ttc-bench run --model builtin:large --task chain-arithmetic --verifier logprob \
 	    --method direct,cot,self-consistency,best-of-n,weighted-vote,refine \
 	    --thinking-budget 8,16,24,32,48,64 --wait 1 --rounds 1 \
-	    --samples 8 --limit 64 --max-tokens 160 --name demo-thinking
+	    --samples 8 --limit 64 --max-tokens 160 --out results/runs --name demo-thinking
 
 test: $(VENV)/ready  ## the test suite
 	$(BIN)/python -m pytest -q

@@ -77,6 +77,19 @@ def test_import_and_help_are_light(command: str) -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_the_document_draws_the_same_floors() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = text.split("## Rooms and floors")[1].split("```")[1].strip().splitlines()
+    floors = [line.split() for line in FLOORS.strip().split("\n")]
+    for line, rooms in zip(reversed(drawn), floors, strict=True):
+        assert [word for word in line.split() if word in FLOOR][: len(rooms)] == rooms
+    for name in FLOOR:
+        if (PACKAGE / name).is_dir():
+            assert f"`{name}/`" in text
+            listed = text.split(f"| `{name}/`")[1].split("\n")[0]
+            assert all(f"`{p.stem}" in listed or p.stem.startswith("_") for p in (PACKAGE / name).glob("*.py")), name
+
+
 def test_no_file_grows_without_end() -> None:
     """A file is one subject; one of 400 lines is most likely two."""
     long = {str(p): n for p in FILES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400}

@@ -191,8 +191,8 @@ SLOW = textwrap.dedent("""
     from ttc_bench import cli
 
     class Slow(fakes.ScriptedBackend):
-        async def sample(self, jobs):
-            async for sample in super().sample(jobs):
+        async def sample(self, jobs, limit=None):
+            async for sample in super().sample(jobs, limit):
                 await asyncio.sleep(0.08)  # 48 samples: time to be interrupted in, also on a busy machine
                 yield sample
 

@@ -72,14 +72,14 @@ async def test_the_curve_is_the_exact_one(tmp_path: Path) -> None:
 
     asked = config(tmp_path, limit=2, method=("self-consistency", "best-of-n"))
     result = await run(asked, model(script))
-    found = {(p.method, p.k): p.accuracy for p in result.analysis.points}
+    found = {(p.label(), p.k): p.accuracy for p in result.analysis.points}
     assert found["self-consistency", 1] == pytest.approx((3 / 4 + 1 / 4) / 2)
     # k = 2: of 6 pairs, problem 0 has 3 both right, 3 tied; problem 1 has 3 tied, 3 both wrong
     assert found["self-consistency", 2] == pytest.approx(((3 + 1.5) / 6 + 1.5 / 6) / 2)
     assert found["self-consistency", 4] == pytest.approx((1 + 0) / 2)
     assert found["best-of-n (self-certainty)", 4] == found["pass@k", 4] == 1
     assert found["pass@k", 2] == pytest.approx((1 + 3 / 6) / 2)
-    tokens = {p.k: (p.tokens, p.total_tokens) for p in result.analysis.points if p.method == "pass@k"}
+    tokens = {p.k: (p.tokens, p.total_tokens) for p in result.analysis.points if p.label() == "pass@k"}
     assert tokens[4] == (26, 26 + 40)  # four separate prompts of ten tokens
     assert tokens[1] == (6.5, 16.5)
 
@@ -97,7 +97,7 @@ async def test_a_shared_prompt_is_charged_once(tmp_path: Path) -> None:
         return Completion("The answer is 1.", "stop", usage, shares_prompt=True)
 
     result = await run(config(tmp_path, method=("self-consistency",)), model(script))
-    assert [p.total_tokens for p in result.analysis.points if p.method == "pass@k"] == [35, 40, 50]
+    assert [p.total_tokens for p in result.analysis.points if p.label() == "pass@k"] == [35, 40, 50]
 
 
 async def test_more_samples_make_only_the_new_ones(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_another_vote_runs_no_model(tmp_path: Path) -> None:
     backend = model()
     result = await run(config(tmp_path, method=("cot", "self-consistency", "best-of-n")), backend)
     assert backend.asked == []
-    assert {p.method for p in result.analysis.points} >= {"self-consistency", "best-of-n (self-certainty)"}
+    assert {p.label() for p in result.analysis.points} >= {"self-consistency", "best-of-n (self-certainty)"}
 
 
 async def test_a_report_needs_no_model_and_gives_the_same(tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ async def test_quality_counts(tmp_path: Path) -> None:
         return Completion(texts[index], "length" if index == 3 else "stop", Usage(completion=5))
 
     result = await run(config(tmp_path, method=("self-consistency",)), model(script))
-    (quality,) = result.analysis.quality.values()
-    assert quality == {
+    (quality,) = result.analysis.quality
+    assert quality.shares() == {
         "truncated": 0.25, "unextracted": 0.5, "duplicated": 0, "failed": 0, "samples": 24, "problems": 6,
     }  # fmt: skip
 
@@ -242,7 +242,7 @@ async def test_the_checker_verifier_reaches_the_bound(tmp_path: Path) -> None:
 
     asked = config(tmp_path, task=("countdown",), method=("self-consistency", "best-of-n"), verifier=("checker",))
     result = await run(asked, model(script))
-    found = {(p.method, p.k): p.accuracy for p in result.analysis.points}
+    found = {(p.label(), p.k): p.accuracy for p in result.analysis.points}
     assert found["best-of-n (checker)", 4] == found["pass@k", 4] == 1
     assert found["best-of-n (checker)", 2] == pytest.approx(found["pass@k", 2]) == pytest.approx(0.5)
     assert found["self-consistency", 4] == 0
@@ -260,7 +260,7 @@ async def test_several_verifiers_have_a_curve_each_over_the_same_samples(tmp_pat
     methods = ("best-of-n", "weighted-vote", "cisc", "filtered-vote")
     result = await run(config(tmp_path, method=methods, verifier=names), backend)
     assert len(backend.asked) == 6 * 4
-    found = {p.method: p.accuracy for p in result.analysis.points if p.k == 4}
+    found = {p.label(): p.accuracy for p in result.analysis.points if p.k == 4}
     assert set(found) == {"pass@k", *(f"{m} ({v})" for m in methods for v in names)}
     for method in methods[:3]:  # a filter leaves two of four, and no majority
         assert (found[f"{method} (tail-confidence)"], found[f"{method} (lowest-group-confidence)"]) == (1, 0)
@@ -272,7 +272,7 @@ async def test_verifiers_are_judged_in_files_of_their_own(tmp_path: Path) -> Non
     result = await run(asked, model())
     with (result.folder / "verifiers.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    found = {(r["method"], r["k"]): r["accuracy"] for r in rows(result.folder)}
+    found = {(r["label"], r["k"]): r["accuracy"] for r in rows(result.folder)}
     assert {(r["selector"], r["k"]): r["accuracy"] for r in table} == {
         ("majority", "2"): found["self-consistency", "2"],
         ("majority", "4"): found["self-consistency", "4"],
@@ -288,7 +288,7 @@ async def test_the_error_of_random_subsets_reaches_the_curve(tmp_path: Path) -> 
     """16 samples have 12,870 eighths, of which 2,000 are drawn; every other point is exact."""
     asked = config(tmp_path, samples=16, limit=4, method=("self-consistency", "weighted-vote"))
     result = await run(asked, model())
-    noisy = {(p.method, p.k): p for p in result.analysis.points if p.mc_error}
+    noisy = {(p.label(), p.k): p for p in result.analysis.points if p.mc_error}
     ((_, k),) = noisy
     assert k == 8
     (point,) = noisy.values()

@@ -12,8 +12,10 @@ from typing import cast
 import pytest
 from fakes import arithmetic, config, model, signalled
 
-from ttc_bench.analysis.curves import Graded, Pools, curve
+from ttc_bench.analysis.costs import Rates
+from ttc_bench.analysis.curves import curve
 from ttc_bench.analysis.exchange import sentences
+from ttc_bench.analysis.graded import Graded, GradedPool
 from ttc_bench.backends.scripted import ScriptedBackend
 from ttc_bench.core import Completion, Grader, Problem, Request, Score, Task, Usage
 from ttc_bench.errors import BackendError, TtcError
@@ -58,7 +60,7 @@ async def test_two_models_are_one_report_and_a_rerun_samples_nothing(tmp_path: P
     assert first.filled.made == 2 * (2 * 6 * 4 * 2)  # models x (tasks x problems x samples x prompts)
     order = list(dict.fromkeys((p.task, p.model) for p in first.analysis.points))
     assert order == [(t, m) for t in ("chain-arithmetic", "comparison") for m in NAMES]  # task by task
-    assert "chain-arithmetic, mine:small, cot" in first.analysis.quality
+    assert "chain-arithmetic, mine:small, cot" in [row.name for row in first.analysis.quality]
     assert len(first.analysis.problems) == 12  # each once, with the samples of both
     shown = {row["prompt"] for row in exported(first.analysis.problems)}
     assert shown == {f"{m}, {prompt}" for m in NAMES for prompt in ("direct", "cot")}
@@ -126,7 +128,7 @@ async def test_verifiers_serve_the_models_that_have_them(tmp_path: Path) -> None
     backends = two()
     backends["mine:large"].signals = frozenset({"logprob"})
     result = await run(config(tmp_path, model=NAMES), backends)
-    assert {(p.model, p.method) for p in result.analysis.points if p.method.startswith("best")} == {
+    assert {(p.model, p.label()) for p in result.analysis.points if p.label().startswith("best")} == {
         ("mine:small", "best-of-n (self-certainty)"),
         ("mine:large", "best-of-n (logprob)"),
     }
@@ -210,8 +212,8 @@ def test_a_verifier_with_weights_of_its_own_is_charged_with_them() -> None:
         graded = Graded(
             Problem("p", "?", "1"), (0, 1), (sample,) * 2, ("1",) * 2, ("r",) * 2, (True,) * 2, {"v": (score,) * 2}
         )
-        pool = Pools(task, "cot", None, 2, (graded,))
-        for p in (m.point for m in curve("m", METHODS["best-of-n"], "v", pool, parameters=1000)):
+        pool = GradedPool(task, "cot", None, 2, (graded,))
+        for p in (m.point for m in curve(METHODS["best-of-n"], "v", pool, Rates(parameters=1000))):
             assert p.flops == 2 * p.k * (27 * 1000 + 60 * size)
 
 
@@ -226,12 +228,12 @@ def test_the_model_s_price_is_for_the_model_s_tokens() -> None:
         ("judge:openai:other", None): None,
     }
     for (name, size), expected in cases.items():
-        score = Score(1.0, usage, parameters=size)
+        score = Score(1.0, usage, parameters=size, own=name == "p-true")
         graded = Graded(
             Problem("p", "?", "1"), (0, 1), (sample,) * 2, ("1",) * 2, ("r",) * 2, (True,) * 2, {name: (score,) * 2}
         )
-        pool = Pools(task, "cot", None, 2, (graded,))
-        for m in curve("m", METHODS["best-of-n"], name, pool, price):
+        pool = GradedPool(task, "cot", None, 2, (graded,))
+        for m in curve(METHODS["best-of-n"], name, pool, Rates(price)):
             assert m.point.dollars == (None if expected is None else pytest.approx(m.point.k * expected))
 
 
@@ -239,8 +241,8 @@ async def test_size_against_thinking_is_said_in_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backends = two()
-    for size, one in zip((1000, 4000), backends.values(), strict=True):
-        one.parameters = size
+    for size, backend in zip((1000, 4000), backends.values(), strict=True):
+        backend.parameters = size
     result = await run(config(tmp_path, model=NAMES), backends)
     show(result)
     out = " ".join(capsys.readouterr().out.split())

@@ -13,9 +13,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from ttc_bench.errors import BackendError
 
@@ -183,16 +184,42 @@ class Score:
 
     value: float | None
     usage: Usage = Usage()
-    parameters: int | None = None  # of a verifier with weights of its own, for FLOPs; None: the sampling model's
+    parameters: int | None = None  # of a verifier with weights on this machine, for FLOPs
+    own: bool = False  # given by the sampling model itself, so its tokens have that model's price
+
+
+Kind = Literal["", "budget", "wait", "refine"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a trace after it was sampled: nothing (kind ""), cut at a budget of `amount` tokens, made to go on
+    `amount` times, or revised in `amount` rounds. Amount 0 is the trace itself, as the beginning of such a line."""
+
+    kind: Kind = ""
+    amount: int = 0
+    announced: bool = False  # the budget was named in the prompt and the trace sampled anew, not cut
+
+    def __bool__(self) -> bool:
+        return self.kind != ""
+
+    def label(self) -> str:
+        """As people see it: "budget 64", "budget 64 announced", "wait 1"; "" where nothing was done."""
+        announced = " announced" if self.announced else ""
+        return f"{self.kind} {self.amount}{announced}" if self.amount else ""
+
+
+UNCHANGED = Change()
+Line = tuple[str, str, str, str, str, bool, int]  # CurvePoint.line
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One row of curve.csv. Charts draw these and compute nothing."""
+    """One row of curve.csv. Charts draw these and compute nothing; no code reads `label()`."""
 
     task: str
     model: str
-    method: str
+    method: str  # a name in METHODS, or "pass@k"
     prompt: str
     k: int
     accuracy: float
@@ -202,12 +229,13 @@ class CurvePoint:
     total_tokens: float  # the same with the prompts that had to be read
     problems: int
     samples: int  # in the pool of each problem
+    verifier: str = ""  # that the method chooses by; "" where it needs none
+    effort: str = ""  # reasoning effort asked for, "" where none was
+    change: Change = UNCHANGED
     dollars: float | None = None  # mean per problem; None where no price is known
     flops: float | None = None  # mean per problem, 2 x parameters x tokens; None where the parameters are not known
     parameters: int | None = None  # of the model
     guess: float | None = None  # accuracy of random guessing at this task; None where it is not known
-    effort: str = ""  # reasoning effort asked for, "" where none was
-    variant: str = ""  # what was done to the thinking: "budget 64", "wait 1", "refine 2"; "" where nothing was
     bound: bool = False  # pass@k: what a perfect verifier would reach, not a method
     pareto: bool = False  # no other method of this task and model is at least as accurate for fewer tokens
     mc_error: float = 0.0  # standard error of the estimator itself, where no closed form exists
@@ -218,35 +246,72 @@ class CurvePoint:
     # accuracy of each problem, in the task's order: what a paired comparison needs; curve.csv leaves it out
     values: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
-
-@runtime_checkable
-class Backend(Protocol):
-    """Who answers. Construction is cheap: weights load, and connections open, at the first sample."""
-
     @property
-    def model(self) -> str:
-        """Goes into Request.model."""
+    def line(self) -> Line:
+        """The key of the curve that this point lies on: along it k grows, or the amount of a change at one k."""
+        changed = (self.change.kind, self.change.announced, self.k if self.change else 0)
+        return self.method, self.verifier, self.prompt, self.effort, *changed
+
+    def label(self) -> str:
+        """The name of its line as people see it, without the prompt: "best-of-n (logprob)", "cot by budget"."""
+        name = f"{self.method} ({self.verifier})" if self.verifier else self.method
+        name += f", effort {self.effort}" if self.effort else ""
+        if self.change.kind in ("budget", "wait"):
+            name += f" (k = {self.k})" if self.k > 1 else ""
+            name += " by budget" if self.change.kind == "budget" else " + wait"
+        return f"{name} (announced)" if self.change.announced else name
+
+
+class SpendingLimit(Protocol):
+    """Dollars that a run may spend. The most that a call can cost is set aside before it is sent."""
+
+    def hold(self, request: Request, samples: int) -> float | None:
+        """Sets aside the most that a call can cost, and returns it; None where the limit could be passed: do not send."""
         ...
 
-    @property
-    def signals(self) -> frozenset[str]:
-        """The names of the Completion.signals it records."""
+    def settle(self, held: float, usage: Usage) -> None:
+        """Replaces what was set aside for a call by what it was billed."""
         ...
+
+
+class Backend(ABC):
+    """Who answers. One of your own is a subclass with `model` and `sample`; everything else has a default.
+
+    Construction is cheap: weights load, and connections open, at the first sample."""
+
+    model: str  # the identity of the weights that goes into Request.model
+    signals: frozenset[str] = frozenset()  # the names of the Completion.signals it records
+    prefills: bool = True  # goes on from the beginning of an answer (Request.prefix)
+
+    @abstractmethod
+    def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
+        """All missing samples at once, each yielded as it finishes, in any order. A passing failure is yielded as a
+        hole; a fatal BackendError is raised. `limit`: dollars; only a backend that bills has to look at it."""
 
     def identity(self) -> dict[str, Any]:
         """What run.json says about the model: name, revision, dtype, device, ... Never a secret."""
-        ...
+        return {"name": self.model}
 
     def calls(self, jobs: Sequence[Job]) -> int:
         """How many calls (or prefills) the jobs take if nothing fails: each pays for its prompt."""
-        ...
+        return sum(len(job.indices) for job in jobs)
 
-    def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
-        """All missing samples at once, each yielded as it finishes, in any order. A passing failure is yielded as a
-        hole; a fatal BackendError is raised."""
-        ...
+    def cut(self, text: str, tokens: int, total: int) -> str:
+        """The first `tokens` tokens of a text of `total`; without a tokenizer, as many characters in proportion."""
+        return text[: round(len(text) * tokens / max(total, 1))]
 
-    async def close(self) -> None: ...
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader has to know of how it served this run, one sentence each."""
+        return ()
+
+    def likely_reason(self) -> str:
+        """Why samples of one request at temperature > 0 may all be the same text; "" where it cannot tell."""
+        return ""
+
+    async def close(self) -> None:
+        """Frees what sampling took. The backend can be used again."""
+        return
 
 
 class Grader(Protocol):
@@ -272,13 +337,31 @@ class Grader(Protocol):
     def correct(self, answer: str | None, problem: Problem) -> bool: ...
 
 
-class Verifier(Protocol):
-    """How good a sample looks, without the gold. Higher is better."""
+class Verifier(ABC):
+    """How good a sample looks, without the gold. Higher is better. One of your own is a subclass with `name` and
+    `score`; the rest is for those that run a model (verifiers/stored.py)."""
+
+    name: str  # as curves are labelled
+
+    @abstractmethod
+    async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]: ...
 
     @property
-    def name(self) -> str: ...
+    def asked(self) -> str:
+        """As the user named it."""
+        return self.name
 
-    async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]: ...
+    def identity(self) -> dict[str, Any]:
+        """What run.json says of its model; empty where it runs none."""
+        return {}
+
+    def pending(self, items: Sequence[tuple[Problem, Completion]]) -> int:
+        """How many of these a model would have to score, equal ones counted once."""
+        return 0
+
+    def work(self) -> tuple[int, Usage]:
+        """The scores that a model made in this run, and their tokens."""
+        return 0, Usage()
 
 
 class Strategy(Protocol):

@@ -1,4 +1,5 @@
-"""What tokens cost, from a dated file. A model that the file does not name has no price: nothing is guessed."""
+"""What tokens cost, from a dated file, and a limit in dollars that is kept. A model that the file does not name has no
+price: nothing is guessed."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, ValidationError
 
-from ttc_bench.core import Usage
+from ttc_bench.core import Request, Usage
 from ttc_bench.errors import TtcError
 
 SHIPPED = Path(__file__).with_name("prices.yaml")
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")  # a snapshot costs what its alias costs: gpt-5-mini-2025-08-07
 _MILLION = 1_000_000
+FEWEST_CHARACTERS = 2  # of a prompt's token: fewer than any tokenizer needs for prose, so no prompt is underestimated
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,37 @@ class Price:
         """US dollars of mean token counts; `cached` is the share of the prompt that is billed as cached."""
         fresh = prompt * (1 - cached)
         return (fresh * self.input + prompt * cached * self.cached + completion * self.output) / _MILLION
+
+
+@dataclass
+class DollarLimit:
+    """core.SpendingLimit of one run. `spent` is what was billed; `held` is set aside for calls under way. It lies here,
+    below all backends, as a run hands it to each of them.
+
+    `used_up` becomes True at the first call that might pass the limit; it was not sent."""
+
+    limit: float
+    price: Price
+    spent: float = 0.0
+    held: float = 0.0
+    used_up: bool = False
+
+    def hold(self, request: Request, samples: int) -> float | None:
+        """Sets aside the most that a call for so many samples can cost, and returns it; None where the limit could be
+        passed."""
+        characters = sum(len(m.content) for m in request.messages)
+        most = Usage(prompt=characters // FEWEST_CHARACTERS + 16, completion=samples * request.max_tokens)
+        dollars = self.price.cost(most)
+        if self.spent + self.held + dollars > self.limit:
+            self.used_up = True
+            return None
+        self.held += dollars
+        return dollars
+
+    def settle(self, held: float, usage: Usage) -> None:
+        """Replaces what was set aside for a call by what it was billed."""
+        self.held -= held
+        self.spent += self.price.cost(usage)
 
 
 class _Entry(BaseModel):

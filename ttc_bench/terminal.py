@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from ttc_bench.analysis import exchange
+from ttc_bench.analysis.quality import SHARES, Quality
 from ttc_bench.analysis.thinking import BudgetFigures
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.config import Config
@@ -25,7 +26,6 @@ from ttc_bench.problems import tasks as task_files
 from ttc_bench.problems.reference import solve
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.report.folder import PICTURES, TABLES
-from ttc_bench.report.page import SHARES
 from ttc_bench.sampling.forecast import Forecast, total
 from ttc_bench.sampling.pool import Filled
 from ttc_bench.strategies.methods import METHODS
@@ -115,16 +115,14 @@ def show(result: Result) -> None:
     points = result.analysis.points
     if not points:
         console.print("Nothing can be drawn yet: some problems have no sample at all.")
-    several = len({p.model for p in points}) > 1
     for (task, model), group in groupby(points, key=lambda p: (p.task, p.model)):
         console.print(_table(task, list(group)))
-        pools = f"{task}, {model}, " if several else f"{task}, "
-        for name, quality in result.analysis.quality.items():
-            if name.startswith(pools):
-                console.print(f"  {quality_line(name.removeprefix(pools), quality)}")
-        judged = (d for d in result.analysis.judged if (d.task, d.model) == (task, model))
-        for _, found in groupby(judged, key=lambda d: d.pool):
-            console.print(verifier_table(list(found)))
+        for quality in result.analysis.quality:
+            if (quality.task, quality.model) == (task, model):
+                console.print(f"  {quality_line(quality)}")
+        diagnoses = (d for d in result.analysis.diagnoses if (d.task, d.model) == (task, model))
+        for _, of_pool in groupby(diagnoses, key=lambda d: d.pool):
+            console.print(verifier_table(list(of_pool)))
         for row in result.analysis.budgets:
             if (row.task, row.model) == (task, model):
                 console.print(f"  {budget_line(row)}")
@@ -161,15 +159,15 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
     table.add_column("95% interval", justify="right")
     table.add_column("tokens", justify="right")
     table.add_column("", width=1)
-    last = ""
+    last = None
     for p in points:
-        if last and p.method != last:
+        if last and p.line != last:
             table.add_section()
-        label, last = ("" if p.method == last else p.method), p.method
+        label, last = ("" if p.line == last else p.label()), p.line
         interval = f"[{p.low:.3f}, {p.high:.3f}]"
         table.add_row(
             label,
-            p.variant.removesuffix(" announced") or str(p.k),
+            f"{p.change.kind} {p.change.amount}" if p.change.amount else str(p.k),
             f"{p.accuracy:.3f}",
             interval.replace("[", r"\["),
             f"{p.tokens:,.0f}",
@@ -182,20 +180,20 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
     return table
 
 
-def quality_line(prompt: str, quality: Mapping[str, float]) -> str:
+def quality_line(quality: Quality) -> str:
     """The shares that a reader must know before believing a curve, in one line."""
-    shares = ", ".join(f"{quality[key]:.1%} {words}" for key, words in SHARES.items())
-    return f"{prompt}: of {quality['samples']:,} samples {shares}"
+    shares = ", ".join(f"{getattr(quality, field):.1%} {words}" for field, words in SHARES.items())
+    return f"{quality.samples_of}: of {quality.samples:,} samples {shares}"
 
 
-def verifier_table(found: Sequence[Diagnosis]) -> Table:
+def verifier_table(diagnoses: Sequence[Diagnosis]) -> Table:
     """Majority and the verifiers of one pool, a line each: what choosing one of the most samples loses and recovers."""
-    d, c = found[0], found[0].choices[-1]
+    d, c = diagnoses[0], diagnoses[0].choices[-1]
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column(f"chosen from {c.k} ({d.pool})", no_wrap=True)
     for head in ("selection loss", "coverage loss", "gap closed", "AUROC within"):
         table.add_column(head, justify="right")
-    for d in found:
+    for d in diagnoses:
         c = d.choices[-1]
         gap = f"{c.recovered.value:.0%}" if c.recovered else ""
         within = f"{d.within.value:.2f}" if d.within else ""

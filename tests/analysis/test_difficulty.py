@@ -13,11 +13,11 @@ import vl_convert
 from curves import story
 from hypothesis import given
 from hypothesis import strategies as st
-from test_charts import texts
+from scenes import texts
 
 from ttc_bench.analysis.difficulty import MOST, DifficultyPoint, by_difficulty, levels
 from ttc_bench.charts.difficulty import accuracy_by_difficulty, save
-from ttc_bench.core import CurvePoint, Problem
+from ttc_bench.core import Change, CurvePoint, Problem
 from ttc_bench.errors import TtcError
 
 
@@ -66,15 +66,14 @@ def test_every_problem_is_in_one_level_and_levels_are_in_order(difficulties: lis
 
 
 def test_rows_are_means_over_the_problems_of_a_level() -> None:
-    point = replace(story()[3], variant="budget 64")
+    point = replace(story()[3], change=Change("budget", 64))
     easy, hard = by_difficulty(point, problems(1, 2, 1, 2, 2), [1, 0, 0.5, 0, 0], [10, 40, 20, 50, 60])
     assert (easy.difficulty, easy.problems, easy.accuracy, easy.tokens) == ("1", 2, 0.75, 15)
     assert (hard.difficulty, hard.problems, hard.accuracy, hard.tokens) == ("2", 3, 0, 50)
     assert hard.low == 0
     assert 0.5 < hard.high < 0.8  # three of three wrong is not certainty
     for row in (easy, hard):
-        assert (row.method, row.prompt, row.k, row.variant) == (point.method, point.prompt, point.k, "budget 64")
-        assert row.mean_tokens == point.tokens
+        assert row.point is point
 
 
 PAGES = {
@@ -83,7 +82,7 @@ PAGES = {
     "many draws": rows(story(ks=[2**i for i in range(12)])),
     "two prompts": rows(story(prompts=("cot", "cot-few-shot"))),
     "two models and tasks": rows([p for m in ("a", "b") for t in ("s", "t") for p in story(t, m)]),
-    "variants": rows([replace(p, variant=v) for v in ("budget 64", "budget 128") for p in story()[:4]]),
+    "variants": rows([replace(p, change=Change("budget", b)) for b in (64, 128) for p in story()[:4]]),
     "one method": rows(story()[:1]),
     "expensive": rows(story(tokens=9_876.0)),
     "long names": rows(story("a task with a name " * 9, "a/model-with-a-very-long-name-" * 5), (1.25, 20000.5)),
@@ -116,7 +115,7 @@ def test_every_row_is_one_cell_with_its_number() -> None:
     assert len(spec["concat"]) == 4
     cells = drawn(spec, 0)
     assert sorted((c["method"], c["k"], c["difficulty"], c["value"]) for c in cells) == sorted(
-        (p.method, p.k, p.difficulty, p.accuracy) for p in points
+        (p.point.label(), p.point.k, p.difficulty, p.accuracy) for p in points
     )
     for panel in spec["concat"]:
         here = spec["datasets"][panel["layer"][0]["data"]["name"]]
@@ -130,7 +129,7 @@ def test_every_row_is_one_cell_with_its_number() -> None:
 
 def test_missing_cells_are_blank() -> None:
     """A variant that was not run on some difficulty must not be drawn as an accuracy of nought."""
-    points = [p for p in PAGES["usual"] if not (p.method == "direct" and p.difficulty == "3")]
+    points = [p for p in PAGES["usual"] if not (p.point.method == "direct" and p.difficulty == "3")]
     cells = drawn(accuracy_by_difficulty(points), 0)
     assert {c["difficulty"] for c in cells if c["method"] == "direct"} == {"1", "2", "4", "5"}
 
@@ -139,12 +138,12 @@ def test_lines_that_share_a_method_are_told_apart() -> None:
     names = {c["method"] for c in drawn(accuracy_by_difficulty(PAGES["two prompts"]), 0)}
     assert {"self-consistency (cot)", "self-consistency (cot-few-shot)", "direct"} <= names
     cells = drawn(accuracy_by_difficulty(PAGES["variants"]), 0)
-    assert {c["k"] for c in cells if c["method"] == "cot"} == {"1, budget 64", "1, budget 128"}
+    assert {c["k"] for c in cells if c["method"] == "cot by budget"} == {"1, budget 64", "1, budget 128"}
 
 
 def test_budgets_stand_side_by_side_in_one_block_cheapest_first() -> None:
-    points = [replace(p, variant=v) for v in ("budget 128", "budget 64") for p in story()[:4] if p.method == "cot"]
-    cheap = [replace(p, tokens=p.tokens * int(p.variant.split()[1])) for p in points]
+    points = [replace(p, change=Change("budget", b)) for b in (128, 64) for p in story()[:4] if p.label() == "cot"]
+    cheap = [replace(p, tokens=p.tokens * p.change.amount) for p in points]
     cells = drawn(accuracy_by_difficulty(rows(cheap)), 0)
     places = {c["k"]: c["x"] for c in cells}
     assert places["1, budget 64"] < places["1, budget 128"]

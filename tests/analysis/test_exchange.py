@@ -64,7 +64,7 @@ def test_nothing_is_extrapolated() -> None:
 
 def test_what_is_no_better_than_guessing_is_no_target() -> None:
     """Two models that know nothing match each other perfectly."""
-    lost = [replace(p, low=0.0) if p.method == "direct" else p for p in pair()]
+    lost = [replace(p, low=0.0) if p.label() == "direct" else p for p in pair()]
     assert {e.target.method for e in exchanges(lost)} == {"cot"}
     coin = [replace(p, guess=0.5) for p in pair()]
     assert exchanges(coin) == []

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged import MIXED, pools
 
-from ttc_bench.analysis.selection import judge
+from ttc_bench.analysis.selection import diagnose
 from ttc_bench.analysis.verifier_quality import (
     Bin,
     Interval,
@@ -128,7 +128,7 @@ def test_the_gap_recovered() -> None:
 
 
 def test_losses_add_up_for_every_selector_and_k() -> None:
-    found = judge("m", pools(*MIXED))
+    found = diagnose(pools(*MIXED))
     assert [d.selector for d in found] == ["majority", "v"]
     for d in found:
         assert [c.k for c in d.choices] == [2, 4]
@@ -145,7 +145,7 @@ def test_losses_add_up_for_every_selector_and_k() -> None:
 
 def test_a_verifier_is_judged_on_readable_scored_samples() -> None:
     """A text without an answer is known to be wrong without a verifier, and no score is no verdict."""
-    (_, d) = judge("m", pools(*MIXED))
+    (_, d) = diagnose(pools(*MIXED))
     assert d.judged == 4 + 3 + 3
     assert d.mixed == 2
     assert d.within is not None
@@ -158,7 +158,7 @@ def test_a_verifier_is_judged_on_readable_scored_samples() -> None:
 
 def test_a_verifier_that_costs_tokens_meets_more_votes() -> None:
     """Ten tokens to score a sample of ten: best-of-2 costs what majority pays for four samples."""
-    (_, d) = judge("m", pools(*MIXED, cost=Usage(prompt=7, completion=3), parameters=1000))
+    (_, d) = diagnose(pools(*MIXED, cost=Usage(prompt=7, completion=3), parameters=1000))
     first, last = d.choices
     assert (first.k, first.rival_k, first.tokens) == (2, 4, 40)
     assert (last.k, last.rival_k, last.tokens) == (4, 4, 80)  # the pool holds no more
@@ -169,20 +169,20 @@ def test_a_verifier_that_costs_tokens_meets_more_votes() -> None:
     assert sentence(d).startswith(
         "best-of-4 by v costs 80 tokens per problem and reaches 0.333; majority of 4 samples, "
     )
-    (_, unknown) = judge("m", pools(*MIXED, cost=Usage(completion=3)))
+    (_, unknown) = diagnose(pools(*MIXED, cost=Usage(completion=3)))
     assert unknown.flops is None  # tokens of a model whose size nobody said
-    (_, free) = judge("m", pools(*MIXED))
+    (_, free) = diagnose(pools(*MIXED))
     assert (free.choices[0].rival_k, free.flops) == (2, 0)
 
 
 def test_one_sample_leaves_nothing_to_judge(tmp_path: Path) -> None:
-    assert judge("m", pools([("1", 0.5)])) == []
+    assert diagnose(pools([("1", 0.5)])) == []
     save([], tmp_path)
     assert not (tmp_path / "verifiers.csv").exists()
 
 
 def test_the_table_has_a_row_per_selector_and_k(tmp_path: Path) -> None:
-    found = judge("m", pools(*MIXED))
+    found = diagnose(pools(*MIXED))
     assert len(rows(found)) == 4
     save(found, tmp_path)
     with (tmp_path / "verifiers.csv").open(encoding="utf-8") as file:

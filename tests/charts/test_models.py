@@ -11,7 +11,7 @@ import pytest
 from curves import story
 
 from ttc_bench.charts.models import save, specs
-from ttc_bench.core import CurvePoint
+from ttc_bench.core import Change, CurvePoint
 
 SIZES = {"builtin:small": 300_000, "builtin:medium": 900_000, "hf:Org/large": 3_000_000}
 
@@ -42,7 +42,7 @@ def test_size_against_thinking_has_a_named_line_for_each_model_and_method() -> N
         f"{m}, {k}" for m in ("small", "medium", "large") for k in ("direct", "cot", "self-consistency", best)
     }
     assert set(lines) <= words(spec)
-    drawn = [(p.flops, p.accuracy) for p in points() if (p.model, p.method) == ("hf:Org/large", "self-consistency")]
+    drawn = [(p.flops, p.accuracy) for p in points() if (p.model, p.label()) == ("hf:Org/large", "self-consistency")]
     assert lines["large, self-consistency"] == drawn
 
 
@@ -60,7 +60,7 @@ def test_models_of_unknown_size_and_changed_thinking_are_left_out() -> None:
     unknown = [replace(p, flops=None, parameters=None) for p in story(model="openai:x")]
     assert specs(story(model="a") + unknown) == {}
     assert not any("x, " in line for line in rows(specs(points() + unknown)["accuracy_vs_flops"]))
-    budget = [replace(p, variant="budget 64", accuracy=0.99) for p in points() if p.method == "cot"]
+    budget = [replace(p, change=Change("budget", 64), accuracy=0.99) for p in points() if p.label() == "cot"]
     assert specs(points() + budget) == specs(points())
 
 

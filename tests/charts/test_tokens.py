@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ import vl_convert
 from curves import GAINS, story
 from hypothesis import given
 from hypothesis import strategies as st
+from scenes import texts
 
 from ttc_bench.charts.captions import shares
 from ttc_bench.charts.layout import Frame, Page, domain, spread, ticks
 from ttc_bench.charts.tokens import AXES, accuracy_vs_tokens, save
-from ttc_bench.core import CurvePoint
+from ttc_bench.core import Change, CurvePoint
 from ttc_bench.errors import TtcError
 
 EIGHT = {f"method {i} (verifier {i})": 0.006 * i for i in range(8)}
@@ -40,26 +40,6 @@ PAGES = {
     "guess of one half": [replace(p, guess=0.5) for p in story(ks=(1, 2, 4, 8, 16, 32, 64))],
     "long names": story("a task with a name " * 9, "a/model-with-a-very-long-name-" * 5),
 }
-
-
-def texts(scene: dict[str, Any]) -> Iterator[tuple[str, float, float, float, float]]:
-    """(text, x0, x1, y0, y1) of everything written by text marks and titles, in pixels of the whole picture."""
-    x, y = scene["origin"]
-
-    def walk(node: dict[str, Any], dx: float, dy: float) -> Iterator[tuple[str, float, float, float, float]]:
-        for item in node.get("items", []):
-            if node.get("marktype") == "group":
-                for child in item.get("items", []):
-                    yield from walk(child, dx + item.get("x", 0), dy + item.get("y", 0))
-            elif node.get("marktype") == "text" and item.get("text") and not item.get("angle"):
-                rows = item["text"] if isinstance(item["text"], list) else str(item["text"]).split("\n")
-                size = item["fontSize"]
-                wide, high = 0.5 * size * max(map(len, rows)), size * (1.15 * (len(rows) - 1) + 0.8)
-                x0 = dx + item.get("x", 0) - wide * {"center": 0.5, "right": 1}.get(item.get("align"), 0)
-                y0 = dy + item.get("y", 0) - (size * 0.4 if item.get("baseline") == "middle" else 0)
-                yield "\n".join(rows), x0, x0 + wide, y0, y0 + high
-
-    yield from walk(scene["scenegraph"], x, y)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +85,7 @@ def test_marks_stand_where_the_points_say(x: Any) -> None:
     spec = accuracy_vs_tokens(points, x=x)
     cost = AXES[x][0]
     marks = [(r["line"], r["k"], r["x"], r["y"]) for r in drawn(spec, "point", filled=True) if "k" in r]
-    assert sorted(marks) == sorted((p.method, p.k, getattr(p, cost), p.accuracy) for p in points)
+    assert sorted(marks) == sorted((p.label(), p.k, getattr(p, cost), p.accuracy) for p in points)
     bars = {(r["y"], r["high"]) for r in drawn(spec, "rule", strokeWidth=1.3)}
     assert bars == {(p.low, p.high) for p in points if not p.bound}
     rings = [(r["x"], r["y"]) for r in drawn(spec, "point", size=150)]
@@ -188,9 +168,9 @@ def test_save_writes_a_large_png_and_an_svg_with_everything_said(tmp_path: Path)
 def test_changed_thinking_is_not_mistaken_for_the_samples_themselves() -> None:
     """A line for the samples as they were sampled, and one for each kind of change with the span of its shares."""
     cot = replace(story()[0], prompt="cot", truncated=0.28, unextracted=0.0, duplicated=0.0, failed=0.0)
-    cut = [replace(cot, variant=f"budget {b}", truncated=0.0, unextracted=u) for b, u in ((32, 0.48), (64, 0.62))]
+    cut = [replace(cot, change=Change("budget", b), truncated=0.0, unextracted=u) for b, u in ((32, 0.48), (64, 0.62))]
     hard = replace(cot, effort="high", truncated=0.5)
-    assert shares([cot, *cut, replace(cot, variant="refine 1", truncated=0.12), hard]) == [
+    assert shares([cot, *cut, replace(cot, change=Change("refine", 1), truncated=0.12), hard]) == [
         "cot: 28.0% cut at the limit, 0.0% unreadable, 0.0% duplicated, 0.0% failed",
         "cot, budget: 0.0% cut at the limit, 48.0% to 62.0% unreadable, 0.0% duplicated, 0.0% failed",
         "cot, refine: 12.0% cut at the limit, 0.0% unreadable, 0.0% duplicated, 0.0% failed",

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 from browser import CHROMIUM, Browser
 from curves import story
-from judged import MIXED, pools
+from judged import MIXED, analysis, pools
 
 from ttc_bench.analysis.difficulty import by_difficulty
-from ttc_bench.analysis.selection import judge
+from ttc_bench.analysis.quality import Quality
+from ttc_bench.analysis.selection import diagnose
+from ttc_bench.analysis.views import ProblemView, SampleView
 from ttc_bench.core import Problem
 from ttc_bench.errors import TtcError
-from ttc_bench.report.page import ProblemView, SampleView, reading, write_report
+from ttc_bench.report.page import reading, write_report
 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="needs a Chromium on PATH to open the report; every other property is tested without it"
@@ -31,7 +33,7 @@ HOSTILE = (
     "<!-- <script> ]]> ${pwned} $title {{7*7}}",
     "a lone surrogate \ud800, NUL \0, line separators \u2028\u2029, right-to-left \u202e, a tab\tand\r\nlines",
 )
-QUALITY = {"cot": {"truncated": 0.083, "unextracted": 0.042, "duplicated": 0.0, "failed": 0.0, "samples": 1600}}
+QUALITY = [Quality("cot", "gsm8k", "m", "cot", 0.083, 0.042, 0.0, 0.0, 1600, 100)]
 RUN = {"model": {"name": "Qwen/Qwen2.5-Coder-0.5B"}, "seeds": [0]}
 
 
@@ -53,6 +55,10 @@ def problems(count: int, samples: int = 4) -> Iterator[ProblemView]:
         yield ProblemView("gsm8k", f"gsm8k/{i}", f"What is the number {i}?", str(i), float(i % 8), tuple(views))
 
 
+def written(path: Path, points: Any, run: Any, quality: Any, views: Any, **sections: Any) -> None:
+    write_report(path, analysis(points, views, quality=quality, **sections), run)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with Browser() as page:
@@ -65,7 +71,7 @@ def opened(browser: Browser, tmp_path: Path) -> Any:
 
     def open_report(*args: Any, **sections: Any) -> Browser:
         path = tmp_path / "report.html"
-        write_report(path, *args, **sections)
+        written(path, *args, **sections)
         browser.resize(1280, 900)
         browser.trouble.clear()
         browser.requests.clear()
@@ -183,10 +189,10 @@ def test_a_problem_opens_by_keyboard_and_shows_its_samples(opened: Any) -> None:
 def test_a_strangers_text_is_shown_and_never_run(opened: Any) -> None:
     """Every string of a report may come from a model or a downloaded file."""
     for hostile in ("\n".join(HOSTILE), "\n".join(reversed(HOSTILE))):
-        points = [replace(p, task=hostile, model=hostile, method=p.method + hostile, prompt=hostile) for p in story()]
+        points = [replace(p, task=hostile, model=hostile, method=p.label() + hostile, prompt=hostile) for p in story()]
         view = SampleView(hostile, 0, hostile, hostile, hostile, False, 1, "stop", hostile, {hostile: 1.0})
         problem = ProblemView(hostile, hostile, hostile, hostile, None, (view,))
-        page = opened(points, {hostile: [hostile]}, {hostile: {**QUALITY["cot"], hostile: 0.5}}, [problem])
+        page = opened(points, {hostile: [hostile]}, [replace(QUALITY[0], name=hostile, samples_of=hostile)], [problem])
         choose(page, "tokens read and generated")
         page.wait("document.documentElement.dataset.chart === 'total'")
         search(page, "surrogate", deep=True)
@@ -276,7 +282,7 @@ def test_prints_without_its_controls(opened: Any) -> None:
 
 @needs_chromium
 def test_verifiers_have_a_section_with_charts(opened: Any) -> None:
-    page = opened(story(), RUN, QUALITY, [], judged=judge("m", pools(*MIXED)))
+    page = opened(story(), RUN, QUALITY, [], diagnoses=diagnose(pools(*MIXED)))
     for name in ("losses", "reliability"):
         page.wait(f"document.getElementById('figure-{name}').dataset.drawn === 'wide'")
     assert "selection loss" in page.js("document.getElementById('figure-losses').textContent")
@@ -287,20 +293,20 @@ def test_verifiers_have_a_section_with_charts(opened: Any) -> None:
 
 def test_the_file_is_one_and_names_no_other(tmp_path: Path) -> None:
     path = tmp_path / "results" / "report.html"
-    write_report(path, story(), RUN, QUALITY, problems(3))
+    written(path, story(), RUN, QUALITY, problems(3))
     first = path.read_bytes()
     page = re.sub(r"<script.*?</script>", "", first.decode(), flags=re.DOTALL)
     assert not re.findall(r"\b(?:src|href|action|srcset|data)\s*=|url\(|@import", page)
     assert "default-src 'none'" in page
     assert "unsafe" not in page
-    write_report(path, story(), RUN, QUALITY, problems(3))
+    written(path, story(), RUN, QUALITY, problems(3))
     assert path.read_bytes() == first  # nothing in it depends on when or where it was written
 
 
 def test_tables_hold_the_points_and_the_quality(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    points = [replace(p, mc_error=0.004) if p.method == "self-consistency" else p for p in story()]
-    write_report(path, points, {**RUN, "note": "a & b"}, QUALITY, [])
+    points = [replace(p, mc_error=0.004) if p.label() == "self-consistency" else p for p in story()]
+    written(path, points, {**RUN, "note": "a & b"}, QUALITY, [])
     page = path.read_text(encoding="utf-8")
     row = re.search(r'<tr><th scope="row">self-consistency</th><td>16</td>(.*?)</tr>', page)
     assert row is not None
@@ -314,9 +320,7 @@ def test_tables_hold_the_points_and_the_quality(tmp_path: Path) -> None:
 
 def test_tables_say_what_random_guessing_reaches(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    write_report(
-        path, [replace(p, guess=0.25 if p.task == "a" else None) for p in story("a") + story("b")], RUN, {}, []
-    )
+    written(path, [replace(p, guess=0.25 if p.task == "a" else None) for p in story("a") + story("b")], RUN, {}, [])
     captions = re.findall("<caption>(.*?)</caption>", path.read_text(encoding="utf-8"))
     assert captions[0].endswith("100 problems · random guess 0.250")
     assert captions[1].endswith("100 problems")
@@ -340,7 +344,7 @@ def test_reading_claims_no_gain_where_there_is_none() -> None:
 
 def test_no_points_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(TtcError, match="at least one curve point"):
-        write_report(tmp_path / "report.html", [], RUN, QUALITY, [])
+        written(tmp_path / "report.html", [], RUN, QUALITY, [])
     assert not (tmp_path / "report.html").exists()
 
 
@@ -350,7 +354,7 @@ def test_several_models_have_a_section_of_their_own(tmp_path: Path) -> None:
         for i, m in enumerate(("hf:a/small", "hf:a/<large>"))
         for p in story(model=m, base=0.2 + 0.1 * i, parameters=10 ** (6 + i))
     ]
-    write_report(tmp_path / "r.html", points, RUN, QUALITY, problems(2))
+    written(tmp_path / "r.html", points, RUN, QUALITY, problems(2))
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     section = page.split("Size against thinking</h2>")[1].split("</section>")[0]
     assert section.count("<svg") == 2
@@ -358,5 +362,5 @@ def test_several_models_have_a_section_of_their_own(tmp_path: Path) -> None:
     assert "&lt;large&gt; with cot" in section
     assert "<large>" not in page.split("<body>")[1].split("<script")[0]
     assert not re.search(r"<style|style=|<script|<image|href", section)  # the policy of the page would refuse them
-    write_report(tmp_path / "one.html", story(), RUN, QUALITY, problems(2))
+    written(tmp_path / "one.html", story(), RUN, QUALITY, problems(2))
     assert "Size against thinking" not in (tmp_path / "one.html").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from ttc_bench.core import Completion, Message, Request, Sample, Task, Usage
 from ttc_bench.errors import BackendError, PromptTooLong, TtcError
 from ttc_bench.experiment import dry_run, replay, run
 from ttc_bench.grading.graders import GRADERS
-from ttc_bench.sampling.changes import Budget, Refine, Wait, by_characters, extended, extensions
+from ttc_bench.sampling.changes import ForcedExit, Refine, Wait, extended, extensions
 from ttc_bench.sampling.store import Store
 from ttc_bench.terminal import show_forecast
 
@@ -32,45 +32,45 @@ def words(text: str, tokens: int, total: int) -> str:
 
 def test_a_budget_cuts_the_trace_and_opens_the_answer() -> None:
     before = completion("one and one make two. The answer is 2.", 9)
-    request = Budget(3).request(ASKED, TASK, before, words)
+    request = ForcedExit(3).request(ASKED, TASK, before, words)
     assert request is not None
     assert request.prefix == "one and one The answer is"
     assert request.messages == ASKED.messages
-    after = Budget(3).merge(TASK, before, completion(" 2.", 2), 9)
+    after = ForcedExit(3).merge(TASK, before, completion(" 2.", 2), 9)
     assert (after.text, after.usage.completion, after.usage.prompt) == ("The answer is 2.", 3 + 2, 9)
 
 
 def test_a_budget_beyond_the_trace_changes_nothing() -> None:
     before = completion("The answer is 2.", 4)
-    assert Budget(4).request(ASKED, TASK, before, words) is None
-    assert Budget(3).request(ASKED, TASK, before, words) is not None
+    assert ForcedExit(4).request(ASKED, TASK, before, words) is None
+    assert ForcedExit(3).request(ASKED, TASK, before, words) is not None
 
 
 def test_a_trace_without_an_end_is_closed_at_every_budget() -> None:
     """It would count as unreadable at the largest budget, and as answered just below it."""
     cut = completion("one and one make", 4, stop="length")
-    request = Budget(100).request(ASKED, TASK, cut, words)
+    request = ForcedExit(100).request(ASKED, TASK, cut, words)
     assert request is not None
     assert request.prefix == "one and one make The answer is"
-    assert Budget(100).merge(TASK, cut, completion(" 2.", 2), 9).usage.completion == 4 + 2
+    assert ForcedExit(100).merge(TASK, cut, completion(" 2.", 2), 9).usage.completion == 4 + 2
 
 
 def test_thinking_is_closed_with_its_own_tag() -> None:
     before = completion("The answer is 2.", 12, reasoning="hm one and one", thought=6)
-    request = Budget(2).request(ASKED, TASK, before, words)
+    request = ForcedExit(2).request(ASKED, TASK, before, words)
     assert request is not None
     assert request.prefix == "<think>\nhm one\n</think>\n\nThe answer is"
-    assert Budget(6).request(ASKED, TASK, before, words) is None  # the thinking counts, not the answer after it
-    after = Budget(2).merge(TASK, before, completion(" 2.", 2), 9)
+    assert ForcedExit(6).request(ASKED, TASK, before, words) is None  # the thinking counts, not the answer after it
+    after = ForcedExit(2).merge(TASK, before, completion(" 2.", 2), 9)
     assert (after.usage.reasoning, after.usage.completion) == (2, 4)
 
 
 def test_boxed_tasks_are_closed_with_a_box() -> None:
     task = Task("m", (), r"Put your final answer within \boxed{}.", GRADERS["math"]())
-    request = Budget(1).request(ASKED, task, completion("so it goes", 3), words)
+    request = ForcedExit(1).request(ASKED, task, completion("so it goes", 3), words)
     assert request is not None
     assert request.prefix.endswith("The answer is \\boxed{")
-    merged = Budget(1).merge(task, completion("so it goes", 3), completion("36}.", 2), 9)
+    merged = ForcedExit(1).merge(task, completion("so it goes", 3), completion("36}.", 2), 9)
     assert task.grader.extract(merged.text).answer == "36"
 
 
@@ -132,16 +132,17 @@ def test_changes_come_after_those_they_go_on_from() -> None:
 
 
 def test_characters_stand_in_for_tokens_in_proportion() -> None:
-    assert by_characters("abcdefgh", 2, 4) == "abcd"
-    assert by_characters("äöü", 1, 3) == "ä"
+    cut = ScriptedBackend(lambda request, index: "").cut
+    assert cut("abcdefgh", 2, 4) == "abcd"
+    assert cut("äöü", 1, 3) == "ä"
 
 
 def test_what_has_no_continuation_yet_is_left_out(tmp_path: Path) -> None:
     store = Store(tmp_path / "s.sqlite")
     store.add(Sample(ASKED, 0, completion("one and one. The answer is 2.", 8)))
-    assert extended(store, TASK, ASKED, Budget(2), 1) == {}
-    store.follow(ASKED.address, 0, Budget(2).key, None)
-    assert list(extended(store, TASK, ASKED, Budget(2), 1)) == [0]
+    assert extended(store, TASK, ASKED, ForcedExit(2), 1) == {}
+    store.follow(ASKED.address, 0, ForcedExit(2).key, None)
+    assert list(extended(store, TASK, ASKED, ForcedExit(2), 1)) == [0]
     store.close()
 
 
@@ -167,8 +168,8 @@ async def test_one_trace_gives_every_budget(tmp_path: Path) -> None:
     backend = ScriptedBackend(thinker)
     asked = config(tmp_path, method=("cot",), samples=2, thinking_budget=("2..8",))
     result = await run(asked, backend)
-    line = [p for p in result.analysis.points if p.method == "cot by budget"]
-    assert [p.variant for p in line] == ["budget 2", "budget 4", "budget 8"]
+    line = [p for p in result.analysis.points if p.label() == "cot by budget"]
+    assert [p.change.label() for p in line] == ["budget 2", "budget 4", "budget 8"]
     assert line[0].accuracy < 0.2
     assert line[-1].accuracy > line[0].accuracy
     assert all(a.tokens < b.tokens for a, b in pairwise(line))
@@ -213,7 +214,7 @@ async def test_a_trace_without_an_end_is_brought_to_an_answer_once(tmp_path: Pat
     )
     result = await run(unfinished, short)
     assert len(short.asked) == 2
-    assert {p.tokens for p in result.analysis.points if p.variant} == {3 + 2}
+    assert {p.tokens for p in result.analysis.points if p.change} == {3 + 2}
 
 
 async def test_a_model_without_room_keeps_its_trace(tmp_path: Path) -> None:
@@ -222,17 +223,17 @@ async def test_a_model_without_room_keeps_its_trace(tmp_path: Path) -> None:
 
     result = await run(config(tmp_path, method=("cot",), samples=1, wait=1), ScriptedBackend(crowded))
     _, plain, waited = result.analysis.points
-    assert (waited.variant, waited.tokens, waited.failed) == ("wait 1", plain.tokens, 0)
+    assert (waited.change.label(), waited.tokens, waited.failed) == ("wait 1", plain.tokens, 0)
 
 
 async def test_waits_and_revisions_are_points_of_one_line(tmp_path: Path) -> None:
     asked = config(tmp_path, method=("cot", "refine"), samples=2, wait=2, rounds=2)
     result = await run(asked, ScriptedBackend(thinker))
-    waits = [p for p in result.analysis.points if p.method == "cot + wait"]
-    assert [p.variant for p in waits] == ["", "wait 1", "wait 2"]
+    waits = [p for p in result.analysis.points if p.label() == "cot + wait"]
+    assert [p.change.label() for p in waits] == ["", "wait 1", "wait 2"]
     assert (waits[0].accuracy, waits[-1].accuracy) == (pytest.approx(0.5, abs=0.1), pytest.approx(0, abs=0.1))
-    rounds = [p for p in result.analysis.points if p.method == "refine"]
-    assert [p.variant for p in rounds] == ["", "refine 1", "refine 2"]
+    rounds = [p for p in result.analysis.points if p.label() == "refine"]
+    assert [p.change.label() for p in rounds] == ["", "refine 1", "refine 2"]
     assert rounds[1].accuracy == 1
     assert rounds[2].total_tokens - rounds[2].tokens > rounds[1].total_tokens - rounds[1].tokens
 
@@ -241,8 +242,8 @@ async def test_announced_budgets_are_runs_of_their_own(tmp_path: Path) -> None:
     backend = ScriptedBackend(thinker)
     asked = config(tmp_path, method=("cot",), samples=1, thinking_budget=("4", "8"), budget_mode="rerun")
     result = await run(asked, backend)
-    line = [p for p in result.analysis.points if p.method == "cot by budget (announced)"]
-    assert [p.variant for p in line] == ["budget 4 announced", "budget 8 announced"]
+    line = [p for p in result.analysis.points if p.label() == "cot by budget (announced)"]
+    assert [p.change.label() for p in line] == ["budget 4 announced", "budget 8 announced"]
     store = Store(asked.store_path)
     texts = [row[0] for row in store._db.execute("select request from requests")]
     store.close()
@@ -253,7 +254,7 @@ async def test_a_server_that_continues_nothing_is_told_its_budget(tmp_path: Path
     backend = ScriptedBackend(thinker)
     backend.prefills = False  # type: ignore[attr-defined]
     result = await run(config(tmp_path, method=("cot",), samples=1, thinking_budget=("4",)), backend)
-    assert [p.variant for p in result.analysis.points if p.variant] == ["budget 4 announced"]
+    assert [p.change.label() for p in result.analysis.points if p.change] == ["budget 4 announced"]
     assert result.manifest["config"]["budget_mode"] == "rerun"
     with pytest.raises(TtcError, match="leave --wait out"):
         await run(config(tmp_path, method=("cot",), samples=1, wait=1), backend)

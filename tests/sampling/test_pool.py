@@ -66,7 +66,7 @@ class Odd(ScriptedBackend):
 
     samples: Sequence[Sample] = ()
 
-    async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
+    async def sample(self, jobs: Sequence[Job], limit: object = None) -> AsyncIterator[Sample]:
         for sample in self.samples:
             yield sample
             await asyncio.sleep(0)
@@ -101,7 +101,7 @@ async def test_cancelling_keeps_finished_samples_and_closes_the_backend(store: S
     closed = []
 
     class Slow(ScriptedBackend):
-        async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
+        async def sample(self, jobs: Sequence[Job], limit: object = None) -> AsyncIterator[Sample]:
             try:
                 yield Sample(A, 0, Completion("x", "stop", Usage(completion=1)))
                 await asyncio.sleep(60)

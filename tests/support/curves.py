@@ -22,12 +22,14 @@ def story(
 ) -> list[CurvePoint]:
     """direct at the bottom left, cot above it, voting and best-of-n climbing to the right, pass@k above them all."""
 
-    def point(method: str, prompt: str, k: int, accuracy: float, spent: float, front: bool = False) -> CurvePoint:
+    def point(name: str, prompt: str, k: int, accuracy: float, spent: float, front: bool = False) -> CurvePoint:
         accuracy = min(accuracy, 1.0)
+        method, _, verifier = name.removesuffix(")").partition(" (")
         return CurvePoint(
             task=task,
             model=model,
             method=method,
+            verifier=verifier,
             prompt=prompt,
             k=k,
             accuracy=accuracy,

@@ -41,7 +41,7 @@ def config(folder: Path, **changes: object) -> Config:
 
 
 def setting(folder: Path, backend: ScriptedBackend) -> Setting:
-    return Setting(backend, Store(folder / "samples.sqlite"), config(folder))
+    return Setting(backend.model, backend.signals, Store(folder / "samples.sqlite"), config(folder), backend)
 
 
 class Longest:

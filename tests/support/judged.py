@@ -1,11 +1,14 @@
-"""Graded pools made by hand, and what is judged of them."""
+"""Graded pools made by hand, and an Analysis of what a test has to say."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from ttc_bench.analysis.curves import Graded, Pools
-from ttc_bench.core import Completion, Problem, Score, Usage
+from ttc_bench.analysis.analyse import Analysis
+from ttc_bench.analysis.graded import Graded, GradedPool
+from ttc_bench.analysis.views import ProblemView
+from ttc_bench.core import Completion, CurvePoint, Problem, Score, Usage
 from ttc_bench.problems import tasks
 
 FREE = Usage()
@@ -26,10 +29,10 @@ def graded(name: str, rows: Sequence[Row], cost: Usage = FREE, parameters: int |
     )
 
 
-def pools(*problems: Sequence[Row], cost: Usage = FREE, parameters: int | None = None) -> Pools:
+def pools(*problems: Sequence[Row], cost: Usage = FREE, parameters: int | None = None) -> GradedPool:
     (task,) = tasks.load("chain-arithmetic", limit=1)
     made = tuple(graded(f"p{i}", rows, cost, parameters) for i, rows in enumerate(problems))
-    return Pools(task, "cot", None, len(problems[0]), made)
+    return GradedPool(task, "cot", None, len(problems[0]), made, model="m")
 
 
 MIXED = (
@@ -37,3 +40,16 @@ MIXED = (
     [("1", 0.4), ("2", 0.5), ("2", 0.1), (None, 0.95)],
     [("2", 0.8), ("3", 0.3), ("2", 0.2), ("2", None)],
 )
+
+
+def analysis(points: Sequence[CurvePoint], problems: Iterable[ProblemView] = (), **rows: Any) -> Analysis:
+    """An analysis of these points; what is not named is empty."""
+    empty: dict[str, Any] = {
+        "quality": [],
+        "notes": [],
+        "difficulty": [],
+        "budgets": [],
+        "findings": [],
+        "diagnoses": [],
+    }
+    return Analysis(points=list(points), problems=list(problems), **empty | rows)

@@ -90,7 +90,7 @@ async def test_a_verdict_is_asked_for_once_and_charged(tmp_path: Path) -> None:
     backend = ScriptedBackend(gullible)
     asked = config(tmp_path, method=("cot", "best-of-n"), samples=2, verifier=("p-true",))
     result = await run(asked, backend)
-    plain, judged = (next(p for p in result.analysis.points if p.method == m) for m in ("cot", "best-of-n (p-true)"))
+    plain, judged = (next(p for p in result.analysis.points if p.label() == m) for m in ("cot", "best-of-n (p-true)"))
     assert judged.tokens == plain.tokens + 1
     assert judged.total_tokens - judged.tokens == pytest.approx(plain.total_tokens - plain.tokens + 30)
     paid = len(backend.asked)
@@ -124,7 +124,7 @@ async def test_a_judge_of_its_own(tmp_path: Path) -> None:
     asked = config(tmp_path, method=("best-of-n",), samples=2, limit=2, verifier=("judge:builtin",))
     result = await run(asked, ScriptedBackend(arithmetic))
     assert result.manifest["models"][0]["verifiers"]["judge:builtin"]["judges_itself"] is False
-    assert any(p.method == "best-of-n (judge:builtin)" for p in result.analysis.points)
+    assert any(p.label() == "best-of-n (judge:builtin)" for p in result.analysis.points)
 
 
 async def test_a_judge_that_costs_money_is_not_let_past_max_cost(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ttc_bench.experiment import dry_run, report, run
 from ttc_bench.sampling.run import Watch
 from ttc_bench.terminal import paid
 from ttc_bench.verifiers import menu as verifiers
-from ttc_bench.verifiers.stored import Stored
+from ttc_bench.verifiers.stored import StoredVerifier
 
 SAME = Completion("The answer is 4.", "stop", Usage(completion=5))
 PROBLEM = Problem("p", "2 + 2?", "4")
@@ -62,18 +62,20 @@ async def test_nothing_is_scored_twice(tmp_path: Path, scorer: Longest) -> None:
 
 async def test_equal_samples_are_asked_once_and_charged_each(tmp_path: Path) -> None:
     scorer, place = Longest(), setting(tmp_path, model())
-    scores = await Stored("v", "v", scorer, place).score([(PROBLEM, SAME), (PROBLEM, replace(SAME, usage=Usage()))])
+    scores = await StoredVerifier("v", "v", scorer, place).score(
+        [(PROBLEM, SAME), (PROBLEM, replace(SAME, usage=Usage()))]
+    )
     assert scorer.asked == [SAME.text]
     assert [(s.value, s.usage.prompt, s.usage.completion, s.parameters) for s in scores] == [(16.0, 11, 2, 1000)] * 2
 
 
 async def test_another_question_or_verifier_is_another_score(tmp_path: Path) -> None:
     scorer, place = Longest(), setting(tmp_path, model())
-    await Stored("v", "v", scorer, place).score([(PROBLEM, SAME), (replace(PROBLEM, question="3 + 1?"), SAME)])
-    await Stored("v", "v", scorer, place).score([(replace(PROBLEM, id="renamed", answer=None), SAME)])
+    await StoredVerifier("v", "v", scorer, place).score([(PROBLEM, SAME), (replace(PROBLEM, question="3 + 1?"), SAME)])
+    await StoredVerifier("v", "v", scorer, place).score([(replace(PROBLEM, id="renamed", answer=None), SAME)])
     assert len(scorer.asked) == 2
     scorer.id = "longest@2"
-    await Stored("v", "v", scorer, place).score([(PROBLEM, SAME)])
+    await StoredVerifier("v", "v", scorer, place).score([(PROBLEM, SAME)])
     assert len(scorer.asked) == 3
 
 
@@ -81,7 +83,7 @@ async def test_no_verdict_is_kept_and_a_hole_is_asked_again(tmp_path: Path) -> N
     """A verdict that could not be read is none, never zero, and paying for it once is enough."""
     scorer, place = Longest(fails=frozenset({"gone"})), setting(tmp_path, model())
     items = [(PROBLEM, replace(SAME, text=text)) for text in ("", "gone", "fine")]
-    verifier = Stored("v", "v", scorer, place)
+    verifier = StoredVerifier("v", "v", scorer, place)
     assert [s.value for s in await verifier.score(items)] == [None, None, 4.0]
     assert [s.value for s in await verifier.score(items)] == [None, None, 4.0]
     assert sorted(scorer.asked) == ["", "fine", "gone", "gone"]
@@ -109,7 +111,7 @@ async def test_a_report_without_the_scores_says_how_to_make_them(tmp_path: Path,
     assert scorer.asked == []
     await run(asked(tmp_path), model())
     done = await report(result.folder, {"verifier": "longest:some/path"})
-    assert {p.method for p in done.analysis.points if not p.bound} == {"best-of-n (longest:path)"}
+    assert {p.label() for p in done.analysis.points if not p.bound} == {"best-of-n (longest:path)"}
 
 
 async def test_a_report_does_not_even_make_the_scorer(
@@ -141,7 +143,7 @@ async def test_the_manifest_names_the_verifier_and_the_terminal_counts(tmp_path:
 
 async def test_what_the_verifier_reads_and_writes_is_charged(tmp_path: Path, scorer: Longest) -> None:
     both = await run(asked(tmp_path, verifier=("longest:some/path", "self-certainty")), model())
-    at = {(p.method, p.k): (p.tokens, p.total_tokens) for p in both.analysis.points}
+    at = {(p.label(), p.k): (p.tokens, p.total_tokens) for p in both.analysis.points}
     free, paid = at["best-of-n (self-certainty)", 4], at["best-of-n (longest:path)", 4]
     assert paid == (free[0] + 4 * 2, free[1] + 4 * (2 + 11))
 
@@ -172,7 +174,7 @@ async def test_a_dry_run_counts_the_scores_that_are_missing(tmp_path: Path, scor
 
 async def test_two_verifiers_with_one_last_name_are_told_apart(tmp_path: Path, scorer: Longest) -> None:
     result = await run(asked(tmp_path, verifier=("longest:some/path", "longest:other/path")), model())
-    methods = {p.method for p in result.analysis.points if not p.bound}
+    methods = {p.label() for p in result.analysis.points if not p.bound}
     assert methods == {"best-of-n (longest:path)", "best-of-n (longest:other/path)"}
 
 

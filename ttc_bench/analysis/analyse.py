@@ -1,104 +1,81 @@
-"""From stored samples to curve points, quality shares and the samples as a report shows them. Samples nothing."""
+"""Graded, scored pools -> everything that a report says of them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
-from ttc_bench.analysis.curves import Graded, Measured, Pools, along_variants, bound, curve, variants_of
+from ttc_bench.analysis.costs import Rates
+from ttc_bench.analysis.curves import Measured, along_changes, bound, curve
 from ttc_bench.analysis.difficulty import DifficultyPoint, by_difficulty
-from ttc_bench.analysis.selection import judge
+from ttc_bench.analysis.graded import GradedPool
+from ttc_bench.analysis.quality import Quality, notes, quality
+from ttc_bench.analysis.selection import diagnose
 from ttc_bench.analysis.stats import mark_pareto
 from ttc_bench.analysis.thinking import BudgetFigures, figures, sequential_or_parallel
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.analysis.views import ProblemView, views
-from ttc_bench.config import Config
-from ttc_bench.core import Completion, CurvePoint, Problem, Score, Task, Verifier
-from ttc_bench.grading.graders import group
-from ttc_bench.sampling.changes import extended
-from ttc_bench.sampling.plan import Planned, changes, plan
-from ttc_bench.sampling.store import Store
+from ttc_bench.core import CurvePoint
+from ttc_bench.sampling.plan import Plan
 from ttc_bench.strategies.methods import METHODS
 
-SAME_TEXT = "the server probably ignores the temperature or the seed"
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
+    """What the samples of a run say. `notes`: what a reader must know before believing the numbers."""
+
     points: list[CurvePoint]
-    quality: dict[str, dict[str, float]]  # by "task, prompt"
+    quality: list[Quality]
     problems: list[ProblemView]
-    notes: list[str]  # what a reader must know before believing the numbers
+    notes: list[str]
     difficulty: list[DifficultyPoint]  # of the tasks whose problems have several difficulties
     budgets: list[BudgetFigures]
     findings: list[str]  # sentences that the curves allow
-    judged: list[Diagnosis]  # majority and every verifier, by task and pool
+    diagnoses: list[Diagnosis]  # majority and every verifier, by task and pool
 
 
-async def analyse(
-    config: Config,
-    tasks: Sequence[Task],
-    name: str,
-    model: str,
-    store: Store,
-    verifiers: dict[str, list[Verifier]],
-    likely_reason: str = SAME_TEXT,
-    parameters: int | None = None,
-) -> Analysis:
-    """Grades what the store holds of one model of a run and computes every curve. `name` is one of config.model,
-    `model` the identity in the requests; `likely_reason` says why samples might all be the same text; the
-    model's `parameters` give the curve its FLOPs."""
-    rate = config.tariff(model)
-    groups: dict[tuple[str, str, str | None, str], list[Planned]] = {}
-    for one in plan(config, tasks, model):
-        groups.setdefault((one.task.name, one.prompt, one.effort, one.variant), []).append(one)
-    pools = []
-    label = name if len(config.model) > 1 else ""
-    for together in groups.values():
-        task, prompt, effort, variant = (getattr(together[0], f) for f in ("task", "prompt", "effort", "variant"))
-        for change in (None, *(changes(config, prompt) if not variant else ())):
-            graded = [
-                _grade(task, one.problem, extended(store, task, one.request, change, config.samples))
-                for one in together
-            ]
-            after = change.name if change else variant
-            pools.append(Pools(task, prompt, effort, config.samples, tuple(graded), after, label))
-    chosen_from = config.verified_prompts
-    await _score([p for p in pools if p.prompt in chosen_from and not p.variant], verifiers)
+def measure(plan: Plan, pools: Sequence[GradedPool], parameters: int | None, likely_reason: str = "") -> Analysis:
+    """Every curve of one model of a run, from its graded and scored pools. The model's `parameters` give the curves
+    their FLOPs; `likely_reason` says why samples might all be the same text."""
+    rates = Rates(plan.config.tariff(plan.model), parameters)
     measured: list[Measured] = []
-    by_effort: list[CurvePoint] = []
-    judged: list[Diagnosis] = []
-    for task in tasks:
-        for method in (METHODS[name] for name in config.method):
-            of_method = [p for p in pools if p.task is task and p.prompt == config.prompt_of(method) and not p.variant]
-            for verifier in [v.name for v in verifiers[task.name]] if method.verified else [None]:
-                curves = [curve(name, method, verifier, pool, rate, parameters) for pool in of_method]
-                measured += [m for c in curves for m in c] if not method.revises else []
-                if not method.votes and len(config.efforts) > 1:
-                    by_effort += [replace(m.point, method=f"{method.name} by effort") for c in curves for m in c]
-            for pool in of_method:
-                measured += along_variants(name, method, pool, variants_of(pool, pools), rate, parameters)
-        voted = dict.fromkeys(config.prompt_of(METHODS[name]) for name in config.method if METHODS[name].votes)
-        for pool in (p for p in pools if p.task is task and p.prompt in voted and not p.variant):
-            measured += bound(name, pool, rate, parameters)
-            judged += judge(name, pool)
-    points = mark_pareto([*(m.point for m in measured), *by_effort])
-    levels = [
-        row
-        for m in measured
-        for row in by_difficulty(m.point, [g.problem for g in m.pool.problems], m.values, m.tokens)
-    ]
+    diagnoses: list[Diagnosis] = []
+    for task in plan.tasks:
+        of_task = [p for p in pools if p.task is task]
+        measured += _methods(plan, of_task, rates)
+        voted = {plan.config.prompt_of(METHODS[name]) for name in plan.config.method if METHODS[name].votes}
+        for pool in (p for p in of_task if p.prompt in voted and not p.change):
+            measured += bound(pool, rates)
+            diagnoses += diagnose(pool)
+    points = mark_pareto([m.point for m in measured])
     return Analysis(
-        points,
-        {p.name: p.quality for p in pools},
-        views(pools),
-        notes(config, pools, likely_reason),
-        levels,
-        figures(name, pools),
-        sequential_or_parallel(points),
-        judged,
+        points=points,
+        quality=[quality(pool) for pool in pools],
+        problems=views(pools),
+        notes=notes(plan, pools, likely_reason),
+        difficulty=[
+            row
+            for m in measured
+            for row in by_difficulty(m.point, [g.problem for g in m.pool.problems], m.values, m.tokens)
+        ],
+        budgets=figures(pools),
+        findings=sequential_or_parallel(points),
+        diagnoses=diagnoses,
     )
+
+
+def _methods(plan: Plan, pools: Sequence[GradedPool], rates: Rates) -> list[Measured]:
+    """The curves of every method on one task: over k for each verifier, and along changes of the thinking."""
+    measured: list[Measured] = []
+    for method in (METHODS[name] for name in plan.config.method):
+        sampled = [p for p in pools if p.prompt == plan.config.prompt_of(method) and not p.change]
+        if not method.revises:
+            verifiers = dict.fromkeys(v for pool in sampled for v in pool.problems[0].scores)
+            for verifier in verifiers if method.verified else ("",):
+                measured += [m for pool in sampled for m in curve(method, verifier, pool, rates)]
+        for pool in sampled:
+            measured += along_changes(method, pool, pool.changed(pools), rates)
+    return measured
 
 
 def merged(parts: Sequence[Analysis]) -> Analysis:
@@ -110,72 +87,12 @@ def merged(parts: Sequence[Analysis]) -> Analysis:
         there = problems.get((view.task, view.id))
         problems[view.task, view.id] = replace(there, samples=there.samples + view.samples) if there else view
     return Analysis(
-        sorted(points, key=lambda p: order.index(p.task)),
-        {name: shares for part in parts for name, shares in part.quality.items()},
-        list(problems.values()),
-        [note for part in parts for note in part.notes],
-        [row for part in parts for row in part.difficulty],
-        [row for part in parts for row in part.budgets],
-        [sentence for part in parts for sentence in part.findings],
-        [row for part in parts for row in part.judged],
+        points=sorted(points, key=lambda p: order.index(p.task)),
+        quality=[row for part in parts for row in part.quality],
+        problems=list(problems.values()),
+        notes=[note for part in parts for note in part.notes],
+        difficulty=[row for part in parts for row in part.difficulty],
+        budgets=[row for part in parts for row in part.budgets],
+        findings=[sentence for part in parts for sentence in part.findings],
+        diagnoses=[row for part in parts for row in part.diagnoses],
     )
-
-
-def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:
-    """Plain sentences about holes, and about pools whose samples are suspiciously alike."""
-    out = []
-    for pool in pools:
-        name = pool.name
-        holes = pool.asked * len(pool.problems) - sum(len(g.completions) for g in pool.problems)
-        if holes:
-            out.append(
-                f"{name}: {holes} of {pool.asked * len(pool.problems)} samples are missing (failed, or not asked for), "
-                f"so curves end at k = {pool.depth}; the same command asks for them again"
-            )
-        for verifier, share in _unscored(pool).items():
-            out.append(f"{name}: verifier {verifier} gave no score for {share:.1%} of the samples; those rank last")
-        many = [g for g in pool.problems if len(g.completions) > 1]
-        if many and config.temperature > 0 and all(g.distinct == 1 for g in many):
-            out.append(
-                f"{name}: all samples of every problem are the same text at temperature {config.temperature:g}; "
-                f"{likely_reason}; more samples buy nothing here"
-            )
-    return out
-
-
-def _unscored(pool: Pools) -> dict[str, float]:
-    """Verifier -> share of the samples that it gave no verdict on, where that is not none."""
-    every: dict[str, list[Score]] = {}
-    for g in pool.problems:
-        for verifier, scores in g.scores.items():
-            every.setdefault(verifier, []).extend(scores)
-    shares = {v: sum(s.value is None for s in scores) / max(len(scores), 1) for v, scores in every.items()}
-    return {verifier: share for verifier, share in shares.items() if share}
-
-
-def _grade(task: Task, problem: Problem, pool: dict[int, Completion]) -> Graded:
-    completions = tuple(pool.values())
-    found = [task.grader.extract(c.text) for c in completions]
-    answers = group([f.answer for f in found], task.grader)
-    right = {answer: task.grader.correct(answer, problem) for answer in set(answers)}
-    return Graded(
-        problem,
-        tuple(pool),
-        completions,
-        tuple(answers),
-        tuple(f.rung for f in found),
-        tuple(right[a] for a in answers),
-    )
-
-
-async def _score(pools: Sequence[Pools], verifiers: dict[str, list[Verifier]]) -> None:
-    """Fills in the scores of every sample of the pools that verified methods choose from. One call per verifier for all that it serves, so that one which runs a model
-    is loaded once and can batch samples of equal length, whatever problem they are of."""
-    served: dict[int, tuple[Verifier, list[Graded]]] = {}
-    for pool in pools:
-        for verifier in verifiers[pool.task.name]:
-            served.setdefault(id(verifier), (verifier, []))[1].extend(pool.problems)
-    for verifier, graded in served.values():
-        scores = iter(await verifier.score([(g.problem, c) for g in graded for c in g.completions]))
-        for g in graded:
-            g.scores[verifier.name] = tuple(islice(scores, len(g.completions)))

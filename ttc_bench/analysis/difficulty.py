@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttc_bench.analysis.stats import mean_interval
+from ttc_bench.analysis.stats import mean, mean_interval
 from ttc_bench.core import CurvePoint, Problem
 
 MOST = 10  # levels of difficulty that are told apart
@@ -14,22 +14,15 @@ MOST = 10  # levels of difficulty that are told apart
 
 @dataclass(frozen=True)
 class DifficultyPoint:
-    """One row of difficulty.csv: one method at one k on the problems of one difficulty."""
+    """One row of difficulty.csv: `point`, a method at one k, on the problems of one difficulty."""
 
-    task: str
-    model: str
-    method: str
-    prompt: str
-    k: int
+    point: CurvePoint  # over all difficulties
     difficulty: str  # "3", or a range "2.5 to 4" where there are many
     problems: int  # of this difficulty
     accuracy: float
     low: float  # 95 % interval over these problems
     high: float
     tokens: float  # mean generated tokens per problem of this difficulty
-    mean_tokens: float  # the same over all difficulties: CurvePoint.tokens
-    variant: str = ""
-    bound: bool = False  # pass@k: what a perfect verifier would reach, not a method
 
 
 def levels(problems: Sequence[Problem]) -> dict[str, list[int]]:
@@ -46,11 +39,11 @@ def levels(problems: Sequence[Problem]) -> dict[str, list[int]]:
     values = sorted(places)
     groups: list[list[float]] = [[v] for v in values] if len(values) <= MOST else _ranges(values, places)
     digits = next(d for d in (4, 6, 9, 17) if d == 17 or len({f"{v:.{d}g}" for v in values}) == len(values))
-    found = {}
+    by_label = {}
     for group in groups:
         label = " to ".join(f"{v:.{digits}g}" for v in dict.fromkeys((group[0], group[-1])))
-        found[label] = sorted(i for v in group for i in places[v])
-    return found
+        by_label[label] = sorted(i for v in group for i in places[v])
+    return by_label
 
 
 def _ranges(values: Sequence[float], places: dict[float, list[int]]) -> list[list[float]]:
@@ -73,22 +66,5 @@ def by_difficulty(
     rows = []
     for label, places in levels(problems).items():
         accuracy, low, high = mean_interval([values[i] for i in places])
-        rows.append(
-            DifficultyPoint(
-                task=point.task,
-                model=point.model,
-                method=point.method,
-                prompt=point.prompt,
-                k=point.k,
-                difficulty=label,
-                problems=len(places),
-                accuracy=accuracy,
-                low=low,
-                high=high,
-                tokens=sum(tokens[i] for i in places) / len(places),
-                mean_tokens=point.tokens,
-                variant=point.variant,
-                bound=point.bound,
-            )
-        )
+        rows.append(DifficultyPoint(point, label, len(places), accuracy, low, high, mean([tokens[i] for i in places])))
     return rows

@@ -41,16 +41,16 @@ class Exchange:
 def exchanges(points: Sequence[CurvePoint]) -> list[Exchange]:
     """One for every task, every pair of models of known and different size, and direct and cot of the larger one, if
     that is more than guessing (its interval lies above `guess`, or 0): anybody can match what is nothing."""
-    known = [p for p in points if p.flops and p.parameters and not p.bound]
-    found = []
-    for task in dict.fromkeys(p.task for p in known):
-        sizes = {p.model: p.parameters or 0 for p in known if p.task == task}
+    priced = [p for p in points if p.flops and p.parameters and not p.bound and not p.change]
+    matches = []
+    for task in dict.fromkeys(p.task for p in priced):
+        sizes = {p.model: p.parameters or 0 for p in priced if p.task == task}
         for small, large in itertools.combinations(sorted(sizes, key=lambda m: sizes[m]), 2):
             if sizes[small] < sizes[large]:
-                curves = list(_curves([p for p in known if (p.task, p.model) == (task, small)]))
-                targets = [p for p in known if (p.task, p.model, p.k) == (task, large, 1) and _single(p)]
-                found += [_exchange(curves, target) for target in targets if target.low > (target.guess or 0.0)]
-    return found
+                curves = list(_curves([p for p in priced if (p.task, p.model) == (task, small)]))
+                targets = [p for p in priced if (p.task, p.model, p.k) == (task, large, 1) and p.method in TARGETS]
+                matches += [_exchange(curves, target) for target in targets if target.low > (target.guess or 0.0)]
+    return matches
 
 
 def sentences(points: Sequence[CurvePoint]) -> list[str]:
@@ -59,16 +59,12 @@ def sentences(points: Sequence[CurvePoint]) -> list[str]:
     return [_sentence(e, names) for e in exchanges(points)]
 
 
-def _single(p: CurvePoint) -> bool:
-    return p.method in TARGETS or p.method.startswith(tuple(f"{name}, effort " for name in TARGETS))
-
-
 def _curves(points: Sequence[CurvePoint]) -> Iterator[list[CurvePoint]]:
     """Lines over k, and single samples as lines of one point."""
-    lines: dict[tuple[str, str, str], list[CurvePoint]] = {}
+    lines: dict[tuple[object, ...], list[CurvePoint]] = {}
     for p in sorted(points, key=lambda p: p.k):
-        lines.setdefault((p.method, p.prompt, p.variant), []).append(p)
-    yield from (line for line in lines.values() if len(line) > 1 or _single(line[0]))
+        lines.setdefault(p.line, []).append(p)
+    yield from (line for line in lines.values() if len(line) > 1 or line[0].method in TARGETS)
 
 
 def _exchange(curves: Sequence[Sequence[CurvePoint]], target: CurvePoint) -> Exchange:
@@ -113,18 +109,18 @@ def _margin(a: CurvePoint, b: CurvePoint) -> float | None:
 
 def _sentence(e: Exchange, names: dict[str, str]) -> str:
     small, large = names[e.point.model], names[e.target.model]
-    theirs = f"{large} with {e.target.method} at k = 1 ({e.target.accuracy:.2f}; {_flops(e.target.flops)} FLOPs)"
+    theirs = f"{large} with {e.target.label()} at k = 1 ({e.target.accuracy:.2f}; {_flops(e.target.flops)} FLOPs)"
     if e.withheld.startswith("not reached"):
-        best = f"{e.point.accuracy:.2f} with {e.point.method} at k = {e.point.k}"
+        best = f"{e.point.accuracy:.2f} with {e.point.label()} at k = {e.point.k}"
         return f"{e.target.task}: {small} against {theirs}: {e.withheld} (best: {best}); withheld."
     if e.flops is None or e.tokens is None:
-        seen = f"{small} with {e.point.method} at k = {e.point.k} ({e.point.accuracy:.2f})"
+        seen = f"{small} with {e.point.label()} at k = {e.point.k} ({e.point.accuracy:.2f})"
         return f"{e.target.task}: {seen} against {theirs}: {e.withheld}; withheld."
     at = f"at k = {e.point.k}"
     if e.before is not None and e.point.accuracy > e.target.accuracy:
         at = f"between k = {e.before.k} and k = {e.point.k}"
     word = "matches" if e.before is not None or e.point.accuracy == e.target.accuracy else "already exceeds"
-    mine = f"{small} with {e.point.method} {at} ({_flops(e.flops)} FLOPs, {e.tokens:,.0f} tokens)"
+    mine = f"{small} with {e.point.label()} {at} ({_flops(e.flops)} FLOPs, {e.tokens:,.0f} tokens)"
     ratio = e.flops / e.target.flops if e.target.flops else 0.0
     return f"{e.target.task}: {mine} {word} {theirs}, for {ratio:.2g} times the FLOPs."
 

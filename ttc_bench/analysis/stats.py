@@ -13,6 +13,11 @@ CONFIDENCE = 0.95
 ROUNDING = 1e-9  # a sum of weights can be this far from 1
 
 
+def mean(values: Sequence[float]) -> float:
+    """Their sum over their number. Raises ZeroDivisionError for none."""
+    return sum(values) / len(values)
+
+
 def pass_at_k(n: int, c: int, k: int) -> float:
     """Chance that k of n samples, c of them correct, hold a correct one: 1 - C(n-c, k)/C(n, k) (Chen et al. 2021,
     arXiv:2107.03374). Raises NotEnoughSamples for k > n."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from math import log2
 
-from ttc_bench.analysis.curves import Graded, Pools, variants_of
+from ttc_bench.analysis.graded import Graded, GradedPool
+from ttc_bench.analysis.stats import mean
 from ttc_bench.core import CurvePoint
 
 FORCED = "forced exit"
@@ -38,32 +39,33 @@ class BudgetFigures:
     idle_share: float | None  # the same as a share of those traces' tokens
 
 
-def figures(model: str, pools: Sequence[Pools]) -> list[BudgetFigures]:
+def figures(pools: Sequence[GradedPool]) -> list[BudgetFigures]:
     """A row for every pool with at least two budgets."""
     rows = []
-    for pool in (p for p in pools if not p.variant):
-        cut = [p for p in variants_of(pool, pools) if p.variant.startswith("budget ")]
-        steps = sorted((int(p.variant.split()[1]), p) for p in cut) if len(cut) > 1 else []
-        if not steps or not all(g.correct for _, p in steps for g in p.problems):
+    for pool in (p for p in pools if not p.change):
+        steps = sorted(
+            (p for p in pool.changed(pools) if p.change.kind == "budget"), key=lambda step: step.change.amount
+        )
+        if len(steps) < 2 or not all(g.correct for step in steps for g in step.problems):
             continue
-        announced = cut[0].variant.endswith(ANNOUNCED)
-        curve = [(_tokens(p), _accuracy(p)) for _, p in steps]
+        announced = steps[0].change.announced
+        curve = [(_tokens(step), _accuracy(step)) for step in steps]
         best = max(accuracy for _, accuracy in curve)
         over = None if announced else _overthinking(pool, steps)
-        every = [c for g in pool.problems for c in g.completions]
+        completions = [c for g in pool.problems for c in g.completions]
         rows.append(
             BudgetFigures(
                 task=pool.task.name,
-                model=model,
+                model=pool.model,
                 prompt=pool.prompt,
                 effort=pool.effort or "",
                 mode=ANNOUNCED if announced else FORCED,
                 budgets=len(steps),
-                control=_mean([_kept(p, budget) for budget, p in steps]) if announced else 1.0,
+                control=mean([_kept(step) for step in steps]) if announced else 1.0,
                 scaling=scaling(curve),
                 performance=best,
-                performance_at=next(b for (b, _), (_, a) in zip(steps, curve, strict=True) if a == best),
-                finished=_mean([float(c.stop_reason == "stop") for c in every]),
+                performance_at=next(s.change.amount for s, (_, a) in zip(steps, curve, strict=True) if a == best),
+                finished=mean([float(c.stop_reason == "stop") for c in completions]),
                 overthought=over[0] if over else None,
                 idle_tokens=over[1] if over else None,
                 idle_share=over[2] if over else None,
@@ -75,38 +77,40 @@ def figures(model: str, pools: Sequence[Pools]) -> list[BudgetFigures]:
 def scaling(curve: Sequence[tuple[float, float]]) -> float | None:
     """Mean over all pairs of (tokens, accuracy) of the slope per doubling; None where no two have different tokens."""
     slopes = [(b[1] - a[1]) / log2(b[0] / a[0]) for a, b in combinations(sorted(curve), 2) if b[0] > a[0] > 0]
-    return _mean(slopes) if slopes else None
+    return mean(slopes) if slopes else None
 
 
 def sequential_or_parallel(points: Sequence[CurvePoint]) -> list[str]:
     """Sentences: at the tokens of each vote, how accurate one longer thought, votes and revision are, and which is
     clearly ahead: its interval lies above the others' accuracy. Between two points of a curve accuracy is taken linear
     in log tokens; beyond its ends nothing is said of it."""
-    lines = []
-    for where in dict.fromkeys((p.task, p.model, p.effort) for p in points):
-        here = [p for p in points if (p.task, p.model, p.effort) == where and _kind(p)]
-        votes = sorted({p.tokens for p in here if _kind(p) == "votes"})
-        said = [text for tokens in votes if (text := _compared(here, tokens))]
-        if said:
-            lines.append(f"{where[0]}, {where[1]}: " + "; ".join(said))
-    return lines
+    sentences = []
+    for task, model, effort in dict.fromkeys((p.task, p.model, p.effort) for p in points):
+        here = [p for p in points if (p.task, p.model, p.effort) == (task, model, effort) and _kind(p)]
+        votes = sorted({p.tokens for p in here if _kind(p) == VOTES})
+        comparisons = [text for tokens in votes if (text := _compared(here, tokens))]
+        if comparisons:
+            sentences.append(f"{task}, {model}: " + "; ".join(comparisons))
+    return sentences
+
+
+VOTES, LONGER, REVISION = "votes", "longer thinking", "revision"
 
 
 def _kind(p: CurvePoint) -> str | None:
-    if p.method.startswith("refine"):
-        return "revision"
-    if p.method.startswith("self-consistency"):
-        return None if "by budget" in p.method or "+ wait" in p.method else "votes"
-    return "longer thinking" if "by budget" in p.method or "+ wait" in p.method else None
+    """What a point spends its tokens on, where that is one of the three."""
+    if p.change.kind == "refine":
+        return REVISION
+    if p.method == "self-consistency":
+        return None if p.change else VOTES
+    return LONGER if p.change else None
 
 
 def _compared(points: Sequence[CurvePoint], tokens: float) -> str | None:
     """The best of each kind at so many tokens: (accuracy, lower end of its interval)."""
     best: dict[str, tuple[float, float]] = {}
-    for kind, method, prompt in dict.fromkeys((str(_kind(p)), p.method, p.prompt) for p in points):
-        at = _at(
-            sorted((p for p in points if (p.method, p.prompt) == (method, prompt)), key=lambda p: p.tokens), tokens
-        )
+    for kind, line in dict.fromkeys((str(_kind(p)), p.line) for p in points):
+        at = _at(sorted((p for p in points if p.line == line), key=lambda p: p.tokens), tokens)
         if at is not None:
             best[kind] = max(at, best.get(kind, at))
     if len(best) < 2:
@@ -125,14 +129,14 @@ def _at(curve: Sequence[CurvePoint], tokens: float) -> tuple[float, float] | Non
     return next(((p.accuracy, p.low) for p in curve if p.tokens == tokens), None)
 
 
-def _overthinking(pool: Pools, steps: Sequence[tuple[int, Pools]]) -> tuple[float, float | None, float | None]:
+def _overthinking(pool: GradedPool, steps: Sequence[GradedPool]) -> tuple[float, float | None, float | None]:
     """(share right earlier and wrong at the end, mean idle tokens and their share of the traces that end right)."""
     over, idle, spent = [], [], []
     for i, full in enumerate(pool.problems):
-        earlier = [(budget, _by_index(p.problems[i])) for budget, p in steps]
+        earlier = [(step.change.amount, _by_index(step.problems[i])) for step in steps]
         for index, right, c in zip(full.indices, full.correct, full.completions, strict=True):
             tokens = c.usage.reasoning or c.usage.completion
-            seen = [(b, found[index]) for b, found in earlier if index in found and b < tokens]
+            seen = [(b, right_at[index]) for b, right_at in earlier if index in right_at and b < tokens]
             if not right:
                 over.append(float(any(r for _, r in seen)))
                 continue
@@ -144,25 +148,22 @@ def _overthinking(pool: Pools, steps: Sequence[tuple[int, Pools]]) -> tuple[floa
                 settled = budget
             idle.append(float(tokens - settled))
             spent.append(float(tokens))
-    return _mean(over), _mean(idle) if idle else None, sum(idle) / sum(spent) if spent else None
+    return mean(over), mean(idle) if idle else None, sum(idle) / sum(spent) if spent else None
 
 
 def _by_index(g: Graded) -> dict[int, bool]:
     return dict(zip(g.indices, g.correct, strict=True))
 
 
-def _accuracy(pool: Pools) -> float:
-    return _mean([_mean([float(c) for c in g.correct]) for g in pool.problems])
+def _accuracy(pool: GradedPool) -> float:
+    return mean([mean([float(c) for c in g.correct]) for g in pool.problems])
 
 
-def _tokens(pool: Pools) -> float:
-    return _mean([_mean([float(c.usage.completion) for c in g.completions]) for g in pool.problems])
+def _tokens(pool: GradedPool) -> float:
+    return mean([mean([float(c.usage.completion) for c in g.completions]) for g in pool.problems])
 
 
-def _kept(pool: Pools, budget: int) -> float:
+def _kept(pool: GradedPool) -> float:
+    """Share of the samples whose thinking stayed within the budget that was announced."""
     used = [c.usage.reasoning or c.usage.completion for g in pool.problems for c in g.completions]
-    return _mean([float(tokens <= budget) for tokens in used])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return mean([float(tokens <= pool.change.amount) for tokens in used])

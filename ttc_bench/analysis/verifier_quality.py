@@ -41,7 +41,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What choosing one of k samples comes to. Accuracies are means over problems."""
 
     k: int
@@ -81,7 +81,7 @@ class Diagnosis:
     generated: float = 0.0  # the verifier's own tokens per sample
     read: float = 0.0
     flops: float | None = None  # the verifier's own per sample; None where its parameters are not known
-    choices: tuple[Choice, ...] = ()  # one per k
+    choices: tuple[Selection, ...] = ()  # one per k
 
 
 Scored = tuple[Sequence[float], Sequence[bool]]  # of one problem: the scores of its samples, and which are right

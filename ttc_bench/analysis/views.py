@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ttc_bench.analysis.curves import Graded, Pools
+from ttc_bench.analysis.graded import Graded, GradedPool
 from ttc_bench.core import Completion
 
 
@@ -38,9 +38,9 @@ class ProblemView:
     samples: tuple[SampleView, ...]
 
 
-def views(pools: Sequence[Pools]) -> list[ProblemView]:
+def views(pools: Sequence[GradedPool]) -> list[ProblemView]:
     """Problems with their samples of every prompt, as the report's browser shows them."""
-    out = []
+    problems = []
     for task in dict.fromkeys(p.task.name for p in pools):
         mine = [p for p in pools if p.task.name == task]
         for row in zip(*(p.problems for p in mine), strict=True):
@@ -48,21 +48,22 @@ def views(pools: Sequence[Pools]) -> list[ProblemView]:
             samples = []
             for p, g in zip(mine, row, strict=True):
                 for i, (index, c) in enumerate(zip(g.indices, g.completions, strict=True)):
-                    if p.variant and shown.get((p.prompt, p.effort, index)) == c:
+                    if p.change and shown.get((p.prompt, p.effort, index)) == c:
                         continue  # what a change left as it was is shown once
                     shown.setdefault((p.prompt, p.effort, index), c)
                     samples.append(_view(p, g, i))
             problem = row[0].problem
-            view = ProblemView(task, problem.id, problem.question, problem.answer, problem.difficulty, tuple(samples))
-            out.append(view)
-    return out
+            problems.append(
+                ProblemView(task, problem.id, problem.question, problem.answer, problem.difficulty, tuple(samples))
+            )
+    return problems
 
 
-def _view(pool: Pools, g: Graded, i: int) -> SampleView:
+def _view(pool: GradedPool, g: Graded, i: int) -> SampleView:
     c = g.completions[i]
     scores = {name: s[i].value for name, s in g.scores.items()}
     return SampleView(
-        prompt=pool.label,
+        prompt=pool.label(),
         index=g.indices[i],
         text=c.text,
         reasoning=c.reasoning,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ttc_bench.config import Config
-from ttc_bench.core import Backend, Job
+from ttc_bench.core import Backend
 from ttc_bench.errors import TtcError, nearest
 
 BUILTIN = Path(__file__).parents[1] / "models"
@@ -24,20 +23,20 @@ def make_backends(config: Config, given: Backend | Mapping[str, Backend] | None)
         raise TtcError(f"backends are given for {', '.join(given)}, expected one for each of {', '.join(config.model)}")
     if given is None and config.max_cost is not None and not any(m.startswith("openai:") for m in config.model):
         raise TtcError("--max-cost is for models that cost money; leave it out for a model on this machine")
-    made = {name: given[name] if given else make_backend(name, config) for name in config.model}
+    backends = {name: given[name] if given else make_backend(name, config) for name in config.model}
     names: dict[str, str] = {}
-    for name, one in made.items():
-        if names.setdefault(one.model, name) != name:
-            raise TtcError(f"{names[one.model]} and {name} are the same model ({one.model}); name it once")
-    return made
+    for name, backend in backends.items():
+        if names.setdefault(backend.model, name) != name:
+            raise TtcError(f"{names[backend.model]} and {name} are the same model ({backend.model}); name it once")
+    return backends
 
 
 def make_backend(model: str, config: Config) -> Backend:
     """The backend that a model's name means by its prefix. Raises TtcError for an unknown one."""
     kind, _, name = model.partition(":")
     if kind not in BACKENDS:
-        known = [f"{k}:" if k != "builtin" else k for k in BACKENDS]
-        raise TtcError(nearest(f"{kind}:", known, "model prefix") + "; for example builtin, or hf:HUB-ID-OR-PATH")
+        prefixes = [f"{k}:" if k != "builtin" else k for k in BACKENDS]
+        raise TtcError(nearest(f"{kind}:", prefixes, "model prefix") + "; for example builtin, or hf:HUB-ID-OR-PATH")
     return BACKENDS[kind](name, config)
 
 
@@ -60,10 +59,10 @@ def _hf(name: str, config: Config) -> Backend:
     if not name:
         raise TtcError("model hf: names no model; give hf:HUB-ID, hf:FOLDER or hf:FILE.gguf")
     first, *others = pick_devices(config.device)
-    one = HFBackend(name, device=first, dtype=config.dtype, max_rows=config.rows)
-    dtype = one.identity()["dtype"]  # that of the first device for all: they make samples of one model
+    backend = HFBackend(name, device=first, dtype=config.dtype, max_rows=config.rows)
+    dtype = backend.identity()["dtype"]  # that of the first device for all: they make samples of one model
     copies = [HFBackend(name, device=device, dtype=dtype, max_rows=config.rows) for device in others]
-    return Replicas([one, *copies]) if copies else one
+    return Replicas([backend, *copies]) if copies else backend
 
 
 def _builtin(size: str, config: Config) -> Backend:
@@ -76,7 +75,6 @@ def _builtin(size: str, config: Config) -> Backend:
 
 def _openai(name: str, config: Config) -> Backend:
     from ttc_bench.backends.api.openai import OpenAIBackend
-    from ttc_bench.backends.api.spending import Budget
 
     if not name:
         raise TtcError("model openai: names no model; give openai:NAME, with --base-url for a server of your own")
@@ -87,35 +85,10 @@ def _openai(name: str, config: Config) -> Backend:
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
     )
-    if config.max_cost is not None:
-        known = config.tariff(backend.model)
-        if known is None:
-            raise TtcError(
-                f"--max-cost needs the price of {backend.model}, and none is known; give it with --prices FILE"
-            )
-        backend.budget = Budget(config.max_cost, known)
+    if config.max_cost is not None and config.tariff(backend.model) is None:
+        raise TtcError(f"--max-cost needs the price of {backend.model}, and none is known; give it with --prices FILE")
     return backend
 
 
 # To add a backend: a file in backends/ and a line here.
 BACKENDS: dict[str, Callable[[str, Config], Backend]] = {"builtin": _builtin, "hf": _hf, "openai": _openai}
-
-
-@dataclass(frozen=True)
-class Stored:
-    """In place of a backend where only stored samples are looked at."""
-
-    model: str
-    signals: frozenset[str]
-
-    def identity(self) -> dict[str, Any]:
-        return {}
-
-    def sample(self, jobs: Sequence[Job]) -> Any:
-        raise AssertionError("a report never samples")
-
-    def calls(self, jobs: Sequence[Job]) -> int:
-        return 0
-
-    async def close(self) -> None:
-        return None

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ttc_bench.core import Completion, Job, Request, Sample, Usage
+from ttc_bench.core import Backend, Completion, Job, Request, Sample, SpendingLimit, Usage
 from ttc_bench.errors import BackendError
 
 
 @dataclass
-class ScriptedBackend:
+class ScriptedBackend(Backend):
     """Answers with `script(request, index)`: a text, a Completion, or a BackendError (a hole; fatal ones are raised).
 
     Tokens of a text are its words, cut at the request's `max_tokens` as a model would be. `asked` records every
@@ -28,10 +28,7 @@ class ScriptedBackend:
         known = {} if self.parameters is None else {"parameters": self.parameters}
         return {"kind": "scripted", "name": self.model, **known}
 
-    def calls(self, jobs: Sequence[Job]) -> int:
-        return sum(len(job.indices) for job in jobs)
-
-    async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
+    async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
         for job in jobs:
             for index in job.indices:
                 self.asked.append((job.request.address, index))

@@ -16,7 +16,8 @@ from typing import Any
 
 from ttc_bench.analysis.difficulty import DifficultyPoint
 from ttc_bench.charts.layout import LETTER, LINE
-from ttc_bench.charts.tokens import FONT, GREY, INK
+from ttc_bench.charts.tokens import FONT, GREY, INK, line_names
+from ttc_bench.core import CurvePoint, Line
 from ttc_bench.errors import TtcError
 
 # ColorBrewer's sequential Blues (Harrower and Brewer 2003): one hue from light to dark, safe for the colour-blind
@@ -38,7 +39,7 @@ class Block:
 
     name: str
     lines: list[str]
-    columns: list[list[DifficultyPoint]]  # by k, or by variant; the points of a column are its levels
+    columns: list[list[DifficultyPoint]]  # by k, or by the amount of a change; the points of a column are its levels
     heads: list[str]  # above the columns
 
     def width(self, cell: float) -> float:
@@ -72,8 +73,8 @@ def accuracy_by_difficulty(
         raise TtcError("a chart by difficulty needs problems of at least two difficulties, got none")
     tables: dict[str, list[dict[str, Any]]] = {}
     panels: list[dict[str, Any]] = []
-    for task, model in dict.fromkeys((p.task, p.model) for p in points):
-        here = [p for p in points if (p.task, p.model) == (task, model)]
+    for task, model in dict.fromkeys((p.point.task, p.point.model) for p in points):
+        here = [p for p in points if (p.point.task, p.point.model) == (task, model)]
         ink, width, height = _layout(here, narrow)
         layers = _layers(ink, width, height, interactive, tables)
         title = {
@@ -116,29 +117,25 @@ def save(points: Sequence[DifficultyPoint], folder: Path) -> list[Path]:
 
 def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
     """Methods in the order in which they come; one is named with its prompt too where it comes with several."""
-    lines: dict[tuple[str, str], dict[tuple[int, str], list[DifficultyPoint]]] = {}
+    lines: dict[Line, dict[tuple[int, int], list[DifficultyPoint]]] = {}
     for p in points:
-        lines.setdefault((p.method, p.prompt), {}).setdefault((p.k, p.variant), []).append(p)
-    prompts: dict[str, set[str]] = {}
-    for method, prompt in lines:
-        prompts.setdefault(method, set()).add(prompt)
+        lines.setdefault(p.point.line, {}).setdefault((p.point.k, p.point.change.amount), []).append(p)
+    names = line_names([p.point for p in points])
     blocks = []
-    for (method, prompt), columns in lines.items():
-        name = f"{method} ({prompt})" if len(prompts[method]) > 1 else method
+    for line, columns in lines.items():
+        name = names[line]
         letters = max(int(cell * len(columns) / LETTER), len("self-consistency"))
         written = textwrap.wrap(name, letters, break_on_hyphens=False) or [" "]
-        ordered = sorted(columns, key=lambda key: (key[0], columns[key][0].mean_tokens))  # of one k: by cost
-        heads = [_head(k, variant, any(v for _, v in columns)) for k, variant in ordered]
-        blocks.append(Block(name, written, [columns[key] for key in ordered], heads))
+        ordered = sorted(columns.values(), key=lambda column: (column[0].point.k, column[0].point.tokens))
+        blocks.append(Block(name, written, ordered, [_head(column[0].point) for column in ordered]))
     return blocks
 
 
-def _head(k: int, variant: str, varied: bool) -> str:
-    """What stands above a column: k, or, along variants, "≤ 64" for a budget and "+1" for a wait or a revision."""
-    if not varied:
-        return str(k)
-    kind, _, number = (variant.removesuffix(" announced") or "none 0").partition(" ")
-    return f"≤ {number}" if kind == "budget" else f"+{number}"
+def _head(p: CurvePoint) -> str:
+    """What stands above a column: k, or, along changes, "≤ 64" for a budget and "+1" for a wait or a revision."""
+    if not p.change:
+        return str(p.k)
+    return f"≤ {p.change.amount}" if p.change.kind == "budget" else f"+{p.change.amount}"
 
 
 def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float, float]:
@@ -149,8 +146,8 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
     labels = {level: f"{level}{break_}(n = {counts[level]:,})" for level in levels}
     left = LETTER * max(len(line) for label in labels.values() for line in label.split("\n")) + SMALL + 10
     room = max(330 if narrow else 900, left + 100) - left
-    draws = {(p.method, p.prompt, p.variant, p.k) for p in points}
-    cell = max(20.0, min(CELL, room / max(Counter(line[:2] for line in draws).values())))
+    columns = {(p.point.line, p.point.change.amount, p.point.k) for p in points}
+    cell = max(20.0, min(CELL, room / max(Counter(line for line, *_ in columns).values())))
     rows: list[list[tuple[float, Block]]] = [[]]
     x = 0.0
     for block in _blocks(points, cell):
@@ -174,7 +171,7 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
             for i, column in enumerate(block.columns):
                 middle = start + cell * (i + 0.5)
                 ink.write(block.heads[i], middle, top - 9, "center", 10, GREY)
-                ink.write(_short(column[0].mean_tokens), middle, bottom + 10, "center", 10 if cell > 28 else 8, GREY)
+                ink.write(_short(column[0].point.tokens), middle, bottom + 10, "center", 10 if cell > 28 else 8, GREY)
                 for p in column:
                     y = top + ROW * levels.index(p.difficulty)
                     ink.cells.append(_cell(p, start + cell * i, y, cell, block))
@@ -202,7 +199,7 @@ def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> 
         "y2": y + ROW,
         "value": p.accuracy,
         "method": block.name,
-        "k": f"{p.k}, {p.variant}" if p.variant else p.k,
+        "k": f"{p.point.k}, {p.point.change.label()}" if p.point.change.amount else p.point.k,
         "difficulty": p.difficulty,
         "accuracy": f"{p.accuracy:.3f}",
         "95% interval": f"{p.low:.3f} to {p.high:.3f}",
@@ -214,7 +211,7 @@ def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> 
 def _layers(
     ink: Ink, width: float, height: float, interactive: bool, tables: dict[str, list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """Cells, texts, and what a pointer finds. Rows join the specification by name, as in charts.py."""
+    """Cells, texts, and what a pointer finds. Rows join the specification by name, as in tokens.py."""
     import altair as alt
 
     def layer(rows: list[dict[str, Any]]) -> Any:

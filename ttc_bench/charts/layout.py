@@ -52,8 +52,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Writing:
-    """The texts of a panel: names of lines and lone points, and smaller ones: numbers of draws, the level. A leader (x, y to x2, y2) joins the
-    end of a line to its name; a key (x, y) is the place of its mark before the name. In data values, by "line"."""
+    """The texts of a panel: names of lines and lone points, and smaller ones: numbers of draws, the level. A leader (x,
+    y to x2, y2) joins the end of a line to its name; a key (x, y) is the place of its mark before the name. In data
+    values, by "line"."""
 
     names: list[Text]
     small: list[Text]
@@ -157,21 +158,27 @@ def around(px: float, py: float) -> list[tuple[float, float, Align]]:
     return anchors
 
 
-def ks(draws: Iterable[tuple[int, float, float]], page: Page) -> list[Text]:
-    """Texts "k = 1", "k = 4", "k = 16", ... above the draws (k, px, py of the top of its ink), each k once, where the
-    highest of them stands; a k without room is left out."""
-    tops: dict[int, tuple[float, float]] = {}
-    for k, px, py in draws:
-        if k.bit_length() % 2 == 1 and k.bit_count() == 1 and (k not in tops or py < tops[k][1]):
-            tops[k] = (px, py)
+def tags(points: Iterable[tuple[str, float, float]], page: Page) -> list[Text]:
+    """Small texts above points (words, px, py of the top of its ink), each text once, where the highest of its points
+    stands; one without room is left out."""
+    tops: dict[str, tuple[float, float]] = {}
+    for words, px, py in points:
+        if words and (words not in tops or py < tops[words][1]):
+            tops[words] = (px, py)
     texts = []
-    for k, (px, py) in tops.items():
+    for words, (px, py) in tops.items():
         anchors: list[tuple[float, float, Align]] = [(px, py - 11, "center"), (px - 3, py - 10, "right")]
         anchors += [(px - 3, py - 20, "right"), (px, py - 22, "center"), (px + 3, py - 11, "left")]
-        text, hidden = page.place(f"k = {k}", anchors)
+        text, hidden = page.place(words, anchors)
         if hidden < 2:
             texts.append(text)
     return texts
+
+
+def tag(row: dict[str, Any]) -> str:
+    """What stands above a point: its own tag, or "k = 1", "k = 4", "k = 16", ...; "" for a k in between."""
+    k: int = row["k"]
+    return row.get("tag") or (f"k = {k}" if k.bit_length() % 2 == 1 and k.bit_count() == 1 else "")
 
 
 def beside_level(height: float, frame: Frame) -> list[tuple[float, float, Align]]:
@@ -198,8 +205,9 @@ def side_by_side(rows: Iterable[dict[str, Any]], frame: Frame) -> list[dict[str,
 
 
 def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool, level: float | None = None) -> Writing:
-    """Names lines where they end, to the right of the plot area, lone points beside them, and k where there is room;
-    and the line of random guessing, at `level`. A row has `line, bound, pareto, k, x, y, low, high`; those of one line are sorted by k."""
+    """Names lines where they end, to the right of the plot area, lone points beside them, and k (or a row's own `tag`)
+    where there is room; and the line of random guessing, at `level`. A row has `line, bound, pareto, k, x, y, low,
+    high`; those of one line are sorted by k."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda r: not r["bound"]):  # of names at one height, that of the bound comes first
         lines.setdefault(row["line"], []).append(row)
@@ -232,8 +240,8 @@ def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool, level: flo
     keys = [
         {"line": name, "x": frame.x(column), "y": frame.y(heights[name])} for name, r in ends.items() if not r["bound"]
     ]
-    tops = [(r["k"], frame.px(r["x"]), frame.py(r["y"] if r["bound"] else r["high"])) for n in ends for r in lines[n]]
-    return Writing(names, [*guess, *ks(tops, page)], leaders, keys)
+    tops = [(tag(r), frame.px(r["x"]), frame.py(r["y"] if r["bound"] else r["high"])) for n in ends for r in lines[n]]
+    return Writing(names, [*guess, *tags(tops, page)], leaders, keys)
 
 
 def _ink(page: Page, lines: dict[str, list[dict[str, Any]]]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench.charts.layout import LETTER, LINE, Frame, domain, side_by_side, ticks, write
-from ttc_bench.charts.tokens import COLOURS, FONT, GREY, INK, PALE, Figure, identity, written
+from ttc_bench.charts.tokens import COLOURS, FONT, GREY, INK, PALE, Figure, effort_sweeps, identity, written
 from ttc_bench.core import CurvePoint
 from ttc_bench.model_names import labels
 
@@ -23,6 +23,7 @@ KINDS = {  # method -> shape and dash
     "self-consistency": ("triangle-up", [1, 0]),
     "best-of-n": ("diamond", [6, 3]),
 }
+SINGLE = ("direct", "cot")  # methods of one sample
 WORDS = {  # picture -> what stands under it
     "accuracy_vs_flops": "Inference FLOPs: 2 x parameters x tokens read and generated. Bars: 95% intervals over problems. "
     "Of several verifiers, the one that is most accurate with the most samples stands for best-of-n.",
@@ -34,17 +35,17 @@ FOOTNOTE = 110  # letters in a row
 
 def specs(points: Sequence[CurvePoint]) -> dict[str, dict[str, Any]]:
     """Vega-Lite specifications by picture, one panel per task; empty where fewer than two models of known size have
-    points. Bounds, sweeps over efforts and changed thinking are left out."""
-    known = [p for p in points if p.flops and p.parameters and not (p.bound or p.effort or p.variant)]
-    by_task = {task: [p for p in known if p.task == task] for task in dict.fromkeys(p.task for p in known)}
-    by_task = {task: few for task, few in by_task.items() if len({p.model for p in few}) > 1}
+    points. Bounds and changed thinking are left out."""
+    sized = [p for p in points if p.flops and p.parameters and not p.bound and not p.change]
+    by_task = {task: [p for p in sized if p.task == task] for task in dict.fromkeys(p.task for p in sized)}
+    by_task = {task: points for task, points in by_task.items() if len({p.model for p in points}) > 1}
     if not by_task:
         return {}
-    names = labels(list(dict.fromkeys(p.model for p in known)))
+    names = labels(list(dict.fromkeys(p.model for p in sized)))
     pictures = {}
     for name, panel in (("accuracy_vs_flops", _thinking), ("accuracy_vs_parameters", _size)):
         tables: Tables = {}
-        panels = [panel(few, names, tables) for few in by_task.values()]
+        panels = [panel(of_task, names, tables) for of_task in by_task.values()]
         pictures[name] = _page(WORDS[name], panels, tables)
     return pictures
 
@@ -63,56 +64,61 @@ def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
 
 
 def _thinking(points: Sequence[CurvePoint], names: dict[str, str], tables: Tables) -> dict[str, Any]:
-    """One task: a line for each model and method, accuracy over FLOPs."""
+    """One task: a line for each model and method, accuracy over FLOPs; at several efforts, voting methods have a line
+    for each, and single samples one line over all."""
     marks, dashes, rows = {}, {}, []
     for i, model in enumerate(names):
-        mine = [p for p in points if p.model == model]
-        best = _best([p for p in mine if p.method.startswith("best-of-n")])
-        for kind, (shape, dash) in KINDS.items():
-            method = best if kind == "best-of-n" else kind
-            line = f"{names[model]}, {method}"
-            few = sorted((p for p in mine if p.method == method), key=lambda p: p.k)
-            if few:
+        mine = _shown([p for p in points if p.model == model])
+        sweeps = effort_sweeps(mine)
+        for method, (shape, dash) in KINDS.items():
+            lines: dict[str, list[CurvePoint]] = {}
+            for p in (p for p in mine if p.method == method):
+                lines.setdefault(f"{names[model]}, {sweeps.get(p.line, p.label())}", []).append(p)
+            for line, along in lines.items():
                 marks[line], dashes[line] = (COLOURS[i % len(COLOURS)], shape), dash
-                rows += [_row(line, p, p.flops or 0.0) for p in few]
+                along = sorted(along, key=lambda p: (p.k, p.flops or 0.0))
+                rows += [_row(line, p, p.flops or 0.0, p.effort if p.line in sweeps else "") for p in along]
     frame = Frame(560, 400, *domain([r["x"] for r in rows]))
-    figure = Figure("flops", False, {}, marks, tables)
+    figure = Figure("flops", False, {}, marks, tables=tables)
     return _panel(figure, points, rows, dashes, frame, "mean inference FLOPs per problem (log scale)", [])
 
 
 def _size(points: Sequence[CurvePoint], names: dict[str, str], tables: Tables) -> dict[str, Any]:
-    """One task: a line for each method, accuracy over parameters, every model with the same k."""
+    """One task: a line for each method and effort, accuracy over parameters, every model with the same k."""
     models = {p.model: p.parameters or 0 for p in points}
-    there = {(p.model, p.method, p.k) for p in points}
-    shared = {(method, k) for _, method, k in there if all((m, method, k) in there for m in models)}
+    there = {(p.model, p.line, p.k) for p in points}
+    shared = {(line, k) for _, line, k in there if all((model, line, k) in there for model in models)}
     most = max((k for _, k in shared), default=1)
-    best = _best([p for p in points if p.method.startswith("best-of-n") and (p.method, most) in shared and p.k == most])
+    chosen = _shown([p for p in points if (p.line, p.k) in shared])
     marks, dashes, rows = {}, {}, []
-    for i, (kind, (shape, dash)) in enumerate(KINDS.items()):
-        method, k = (best if kind == "best-of-n" else kind), 1 if kind in ("direct", "cot") else most
-        line = f"{method}, k = {k}" if k > 1 else method
-        if (method, k) in shared:
-            marks[line], dashes[line] = (COLOURS[i], shape), dash
-            few = sorted((p for p in points if (p.method, p.k) == (method, k)), key=lambda p: p.parameters or 0)
-            rows += [_row(line, p, float(p.parameters or 0)) | {"k": 0} for p in few]  # the name of the line says k
+    for i, (method, (shape, dash)) in enumerate(KINDS.items()):
+        k = 1 if method in SINGLE else most
+        for line in dict.fromkeys(p.line for p in chosen if p.method == method and p.k == k):
+            along = sorted((p for p in chosen if (p.line, p.k) == (line, k)), key=lambda p: p.parameters or 0)
+            name = f"{along[0].label()}, k = {k}" if k > 1 else along[0].label()
+            marks[name], dashes[name] = (COLOURS[i], shape), dash
+            rows += [_row(name, p, float(p.parameters or 0)) | {"k": 0} for p in along]  # the name of the line says k
     frame = Frame(420, 340, *domain([float(n) for n in models.values()]))
-    figure = Figure("flops", False, {}, marks, tables)
+    figure = Figure("flops", False, {}, marks, tables=tables)
     guides = [{"x": float(n), "text": names[m]} for m, n in sorted(models.items(), key=lambda pair: pair[1])]
     return _panel(figure, points, rows, dashes, frame, "parameters (log scale)", guides)
 
 
-def _best(points: Sequence[CurvePoint]) -> str:
-    """The method that is most accurate with the most samples, summed over the models here; "" where there is none."""
-    most = max((p.k for p in points), default=0)
+def _shown(points: Sequence[CurvePoint]) -> list[CurvePoint]:
+    """The points without those of best-of-n under any but one verifier: the one that is most accurate with the most
+    samples, summed over the models and efforts here."""
+    verified = [p for p in points if p.method == "best-of-n"]
+    most = max((p.k for p in verified), default=0)
     totals: dict[str, float] = {}
-    for p in points:
-        totals[p.method] = totals.get(p.method, 0.0) + p.accuracy * (p.k == most)
-    return max(totals, key=lambda m: totals[m], default="")
+    for p in verified:
+        totals[p.verifier] = totals.get(p.verifier, 0.0) + p.accuracy * (p.k == most)
+    best = max(totals, key=lambda verifier: totals[verifier], default="")
+    return [p for p in points if p.method != "best-of-n" or p.verifier == best]
 
 
-def _row(line: str, p: CurvePoint, x: float) -> dict[str, Any]:
+def _row(line: str, p: CurvePoint, x: float, tag: str = "") -> dict[str, Any]:
     place = {"x": x, "y": p.accuracy, "low": p.low, "high": p.high}
-    return {"line": line, "k": p.k, "bound": False, "pareto": False, **place}
+    return {"line": line, "k": p.k, "tag": tag, "bound": False, "pareto": False, **place}
 
 
 def _panel(

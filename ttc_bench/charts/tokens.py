@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ttc_bench.charts.captions import shares
 from ttc_bench.charts.layout import LINE, Frame, Writing, domain, side_by_side, ticks, write
-from ttc_bench.core import CurvePoint
+from ttc_bench.core import CurvePoint, Line
 from ttc_bench.errors import TtcError
 
 Axis = Literal["generated", "total", "dollars", "flops"]
@@ -42,8 +42,9 @@ class Figure:
 
     x: Axis
     narrow: bool
-    names: Mapping[tuple[str, str], str]  # (method, prompt) -> name of the line
+    names: Mapping[Line, str]
     marks: Mapping[str, tuple[str, str]]  # name -> colour and shape, the same in every panel
+    sweeps: frozenset[str] = frozenset()  # names of lines over several efforts
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def layer(self, rows: list[dict[str, Any]]) -> Any:
@@ -55,7 +56,8 @@ class Figure:
         return alt.Chart(alt.NamedData(name))
 
     def name(self, p: CurvePoint) -> str:
-        return self.names[p.method, p.prompt]
+        """The name of the point's line. Single samples at several efforts are one line."""
+        return self.names[p.line]
 
     def cost(self, p: CurvePoint) -> float:
         """Where a point stands on the x-axis. What a log scale has no place for stands at the least it shows."""
@@ -122,22 +124,43 @@ def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
     return [png, svg]
 
 
-def _figure(points: Sequence[CurvePoint], x: Axis, narrow: bool) -> Figure:
-    """A line is named by its method, and by its prompt too where one method comes with several. Colours are kept for
-    lines: lone points are grey, and bounds are black."""
-    draws: dict[tuple[str, str], set[int]] = {}
+def line_names(points: Sequence[CurvePoint]) -> dict[Line, str]:
+    """Names of lines by their key: the label, with the prompt too where two lines would be called the same."""
+    labels = {p.line: (p.label(), p.prompt) for p in points}
+    names = [label for label, _ in labels.values()]
+    return {
+        line: label if names.count(label) == 1 else f"{label} ({prompt})" for line, (label, prompt) in labels.items()
+    }
+
+
+def effort_sweeps(points: Sequence[CurvePoint]) -> dict[Line, str]:
+    """Of methods that draw one sample at several efforts: the name of the one line that all their lines make."""
+    voting = {p.method for p in points if p.k > 1}
+    efforts: dict[str, set[str]] = {}
     for p in points:
-        draws.setdefault((p.method, p.prompt), set()).add(p.k)
-    bounds = {(p.method, p.prompt) for p in points if p.bound}
-    methods = [method for method, _ in draws]
-    names = {(m, prompt): m if methods.count(m) == 1 else f"{m} ({prompt})" for m, prompt in draws}
-    lone = [key for key in draws if len(draws[key]) == 1 and key not in bounds]
-    lines = [key for key in draws if key not in bounds and key not in lone]
-    marks = {names[key]: (INK, "circle") for key in bounds}
-    marks |= {names[key]: (NEUTRAL, SHAPES[(i + len(lines)) % len(SHAPES)]) for i, key in enumerate(lone)}
+        if p.effort and not p.change and not p.bound and p.method not in voting:
+            efforts.setdefault(p.method, set()).add(p.effort)
+    swept = {method for method, asked in efforts.items() if len(asked) > 1}
+    return {p.line: f"{p.method} by effort" for p in points if p.method in swept and not p.change}
+
+
+def _figure(points: Sequence[CurvePoint], x: Axis, narrow: bool) -> Figure:
+    """A line is named by its label, and by its prompt too where a method comes with several; single samples at several
+    efforts are one line. Colours are kept for lines over k: lone points are grey, and bounds are black."""
+    names = line_names(points)
+    sweeps = effort_sweeps(points)
+    names |= sweeps
+    draws: dict[str, set[int]] = {}
+    for p in points:
+        draws.setdefault(names[p.line], set()).add(p.k)
+    bounds = {names[p.line] for p in points if p.bound}
+    lone = [name for name, ks in draws.items() if len(ks) == 1 and name not in bounds]
+    lines = [name for name in draws if name not in bounds and name not in lone]
+    marks = dict.fromkeys((name for name in draws if name in bounds), (INK, "circle"))
+    marks |= {name: (NEUTRAL, SHAPES[(i + len(lines)) % len(SHAPES)]) for i, name in enumerate(lone)}
     # the seventh line has the first one's colour, but another shape
-    marks |= {names[key]: (COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]) for i, key in enumerate(lines)}
-    return Figure(x, narrow, names, marks)
+    marks |= {name: (COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]) for i, name in enumerate(lines)}
+    return Figure(x, narrow, names, marks, frozenset(sweeps.values()))
 
 
 def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: str | None) -> dict[str, Any]:
@@ -271,7 +294,8 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
                 "y": p.accuracy,
                 "low": p.low,
                 "high": p.high,
-                "method": figure.name(p),
+                "tag": p.effort if figure.name(p) in figure.sweeps else "",
+                "method": p.label() if figure.name(p) in figure.sweeps else figure.name(p),
                 "k": p.k,
                 "accuracy": f"{p.accuracy:.3f}",
                 "95% interval": f"{p.low:.3f} to {p.high:.3f}",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttc_bench.analysis import verifier_quality as diagnostics
+from ttc_bench.analysis import verifier_quality
 from ttc_bench.analysis.analyse import Analysis
 from ttc_bench.analysis.difficulty import DifficultyPoint
-from ttc_bench.analysis.thinking import BudgetFigures
 from ttc_bench.charts import difficulty as chart_difficulty
 from ttc_bench.charts import models as chart_models
 from ttc_bench.charts import tokens as charts
-from ttc_bench.core import CurvePoint
+from ttc_bench.core import Change, CurvePoint
 from ttc_bench.report import manifest
 from ttc_bench.report.page import write_report
 
@@ -36,12 +34,10 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
         (folder / name).unlink(missing_ok=True)
     if not analysis.points:
         return
-    _table(folder / "curve.csv", CurvePoint, analysis.points)
-    if analysis.difficulty:
-        _table(folder / "difficulty.csv", DifficultyPoint, analysis.difficulty)
-    if analysis.budgets:
-        _table(folder / "budgets.csv", BudgetFigures, analysis.budgets)
-    diagnostics.save(analysis.judged, folder)
+    _table(folder / "curve.csv", [_curve_row(p) for p in analysis.points])
+    _table(folder / "difficulty.csv", [_difficulty_row(row) for row in analysis.difficulty])
+    _table(folder / "budgets.csv", [vars(row) for row in analysis.budgets])
+    verifier_quality.save(analysis.diagnoses, folder)
     draw(folder, analysis, described)
 
 
@@ -51,22 +47,39 @@ def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
     chart_models.save(analysis.points, folder)
     if analysis.difficulty:
         chart_difficulty.save(analysis.difficulty, folder)
-    write_report(
-        folder / "report.html",
-        analysis.points,
-        described,
-        analysis.quality,
-        analysis.problems,
-        difficulty=analysis.difficulty,
-        judged=analysis.judged,
-        budgets=analysis.budgets,
-        findings=analysis.findings,
-    )
+    write_report(folder / "report.html", analysis, described)
 
 
-def _table(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
+def _curve_row(p: CurvePoint) -> dict[str, Any]:
+    """The fields of a point, with its label for people; without the values of every problem, too long for a table."""
+    row = {"task": p.task, "model": p.model, "label": p.label(), **vars(p)}
+    return {key: value for key, value in _flat(row).items() if key != "values"}
+
+
+def _difficulty_row(row: DifficultyPoint) -> dict[str, Any]:
+    p = row.point
+    names = ("task", "model", "method", "verifier", "prompt", "effort", "change", "k")
+    point = {"task": p.task, "model": p.model, "label": p.label(), **{name: getattr(p, name) for name in names}}
+    measured = {key: value for key, value in vars(row).items() if key != "point"}
+    return _flat({**point, **measured, "mean_tokens": p.tokens, "bound": p.bound})
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A change in three columns."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, Change):
+            flat |= {"change": value.kind, "amount": value.amount, "announced": value.announced}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a CSV file; none where there are no rows."""
+    if not rows:
+        return
     with path.open("w", newline="", encoding="utf-8") as file:
-        names = [f.name for f in dataclasses.fields(kind) if f.name != "values"]  # per problem: too long for a table
-        table = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         table.writeheader()
-        table.writerows(vars(row) for row in rows)
+        table.writerows(rows)

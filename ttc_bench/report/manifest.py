@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ttc_bench.analysis.analyse import Analysis
 from ttc_bench.config import IDENTITY, Config, to_fields
 from ttc_bench.core import Backend, Task
 from ttc_bench.errors import TtcError
@@ -53,9 +54,7 @@ def describe(
     }
 
 
-def finish(
-    manifest: dict[str, Any], filled: Filled, quality: dict[str, dict[str, float]], notes: Sequence[str]
-) -> dict[str, Any]:
+def finish(manifest: dict[str, Any], filled: Filled, analysis: Analysis) -> dict[str, Any]:
     """The same manifest with the end, what this run made and spent, and the quality shares. What a *strategy* costs
     stands in curve.csv and does not depend on how much of it came from the store."""
     return {
@@ -69,9 +68,17 @@ def finish(
             "scores_made": filled.scores,
             "spent_on_scores": asdict(filled.scoring),
         },
-        "quality": quality,
-        "notes": list(notes),
+        **_conclusions(analysis),
     }
+
+
+def analysed(manifest: dict[str, Any], analysis: Analysis) -> dict[str, Any]:
+    """The manifest of a run whose samples were analysed again."""
+    return {**manifest, **_conclusions(analysis), "analysed": now()}
+
+
+def _conclusions(analysis: Analysis) -> dict[str, Any]:
+    return {"quality": {row.name: row.shares() for row in analysis.quality}, "notes": list(analysis.notes)}
 
 
 def read(folder: Path) -> dict[str, Any]:

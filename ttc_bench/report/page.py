@@ -22,50 +22,29 @@ from string import Template
 from typing import Any
 
 from ttc_bench.analysis import exchange
-from ttc_bench.analysis.difficulty import DifficultyPoint
-from ttc_bench.analysis.thinking import BudgetFigures
-from ttc_bench.analysis.verifier_quality import Diagnosis
+from ttc_bench.analysis.analyse import Analysis
+from ttc_bench.analysis.quality import SHARES, Quality
 from ttc_bench.analysis.views import ProblemView, SampleView
 from ttc_bench.charts import difficulty as chart_difficulty
 from ttc_bench.charts import models as chart_models
 from ttc_bench.charts import tokens as charts
 from ttc_bench.core import CurvePoint
-from ttc_bench.report import thinking as report_budgets
+from ttc_bench.report import thinking as report_thinking
 from ttc_bench.report import verifiers as report_verifiers
 
 ASSETS = Path(__file__).with_name("assets")
 PER_CHUNK = 40  # problems whose samples are unpacked together
 NOTABLE = 0.05  # a share of spoilt samples that can move a curve
-SHARES = {
-    "truncated": "cut at the token limit",
-    "unextracted": "without a readable answer",
-    "duplicated": "duplicated",
-    "failed": "failed",
-}
-
-
 MODELS = {  # picture -> what it is, for those who cannot see it
     "accuracy_vs_flops": "Chart of accuracy against inference FLOPs, a line for each model and method",
     "accuracy_vs_parameters": "Chart of accuracy against the number of parameters, a line for each method",
 }
 
 
-def write_report(
-    path: Path,
-    points: Sequence[CurvePoint],
-    run: Mapping[str, Any],
-    quality: Mapping[str, Mapping[str, float]],
-    problems: Iterable[ProblemView],
-    *,
-    difficulty: Sequence[DifficultyPoint] = (),
-    judged: Sequence[Diagnosis] = (),
-    budgets: Sequence[BudgetFigures] = (),
-    findings: Sequence[str] = (),
-) -> None:
-    """Writes the report to `path`. `run` is the manifest as in run.json; `quality` maps a pool's name (a prompt's, say)
-    to its shares `truncated, unextracted, duplicated, failed` and to any counts beside them; `problems` is read once.
-    Where there is no `difficulty`, nothing `judged` or no `budgets`, there is no section on it. Raises TtcError where
-    there is no point to draw."""
+def write_report(path: Path, analysis: Analysis, run: Mapping[str, Any]) -> None:
+    """Writes the report to `path`. `run` is the manifest as in run.json. Where the analysis has no row on difficulty,
+    verifiers or budgets, there is no section on it. Raises TtcError where there is no point to draw."""
+    points, difficulty = analysis.points, analysis.difficulty
     specs = {
         axis: {
             "title": charts.AXES[axis][1],
@@ -74,7 +53,7 @@ def write_report(
         }
         for axis in charts.axes(points)
     }
-    figures = report_verifiers.figures(judged)  # name -> specifications: the script draws them into figure-NAME
+    figures = report_verifiers.figures(analysis.diagnoses)  # name -> specifications: drawn into figure-NAME
     if difficulty:
         figures["difficulty"] = {
             "wide": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True),
@@ -89,11 +68,11 @@ def write_report(
         tables="\n".join(_table(list(group)) for group in _panels(points)),
         models=_models(points),
         difficulty=_asset("difficulty.html") if difficulty else "",
-        verifiers=report_verifiers.section(judged),
-        budgets=report_budgets.section(budgets, findings),
-        quality=_quality(quality),
+        verifiers=report_verifiers.section(analysis.diagnoses),
+        budgets=report_thinking.section(analysis.budgets, analysis.findings),
+        quality=_quality(analysis.quality),
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
-        data="\n".join([_json("charts", specs), _json("figures", figures), *_packed(problems)]),
+        data="\n".join([_json("charts", specs), _json("figures", figures), *_packed(analysis.problems)]),
         css=css,
         vega=vega,
         script=script,
@@ -141,7 +120,7 @@ def reading(points: Sequence[CurvePoint]) -> list[str]:
 
 def _point(p: CurvePoint) -> str:
     draws = f" of {p.k} samples" if p.k > 1 else ""
-    return f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}] with {p.method}{draws} ({p.tokens:,.0f} tokens per problem)"
+    return f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}] with {p.label()}{draws} ({p.tokens:,.0f} tokens per problem)"
 
 
 def _panels(points: Sequence[CurvePoint]) -> list[list[CurvePoint]]:
@@ -156,20 +135,20 @@ def _title(points: Sequence[CurvePoint]) -> str:
 
 def _table(points: Sequence[CurvePoint]) -> str:
     """One task and model: method by method, in the order in which they come."""
-    order = list(dict.fromkeys((p.method, p.prompt) for p in points))
+    order = list(dict.fromkeys(p.line for p in points))
     rows = []
-    for p in sorted(points, key=lambda p: (order.index((p.method, p.prompt)), p.k)):
+    for p in sorted(points, key=lambda p: (order.index(p.line), p.k)):
         noise = f" ± {p.mc_error:.3f}" if p.mc_error else ""
         kind = ' class="bound"' if p.bound else ""
         note = "upper bound" if p.bound else "Pareto front" if p.pareto else ""
         cells = (
-            p.variant.removesuffix(" announced") or f"{p.k}",
+            _step(p),
             f"{p.accuracy:.3f}{noise}",
             f"{p.low:.3f} to {p.high:.3f}",
         )
         costs = (f"{p.tokens:,.1f}", f"{p.total_tokens:,.1f}", *([f"{p.flops:.3g}"] if p.flops is not None else []))
         row = "".join(f"<td>{cell}</td>" for cell in (*cells, *costs, note))
-        rows.append(f'<tr{kind}><th scope="row">{_text(p.method)}</th>{row}</tr>')
+        rows.append(f'<tr{kind}><th scope="row">{_text(p.label())}</th>{row}</tr>')
     heads = (
         "method",
         "k",
@@ -191,20 +170,24 @@ def _table(points: Sequence[CurvePoint]) -> str:
     )
 
 
-def _quality(quality: Mapping[str, Mapping[str, float]]) -> str:
+def _step(p: CurvePoint) -> str:
+    """Where on its line a point stands: k, or the amount of a change."""
+    return f"{p.change.kind} {p.change.amount}" if p.change.amount else f"{p.k}"
+
+
+def _quality(rows: Sequence[Quality]) -> str:
     """One row per pool. Shares that can move a curve stand out."""
-    names = list(dict.fromkeys(name for shares in quality.values() for name in shares))
-    rows = []
-    for pool, shares in quality.items():
+    body = []
+    for row in rows:
         cells = []
-        for name in names:
-            value = shares.get(name)
-            warn = ' class="warn"' if name in SHARES and value is not None and value >= NOTABLE else ""
-            shown = "" if value is None else f"{value:.1%}" if name in SHARES else f"{value:,}"
-            cells.append(f"<td{warn}>{_text(shown)}</td>")
-        rows.append(f'<tr><th scope="row">{_text(pool)}</th>{"".join(cells)}</tr>')
-    head = "".join(f'<th scope="col">{_text(SHARES.get(name, name))}</th>' for name in ("samples of", *names))
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        for share in (getattr(row, field) for field in SHARES):
+            warning = ' class="warn"' if share >= NOTABLE else ""
+            cells.append(f"<td{warning}>{share:.1%}</td>")
+        cells += [f"<td>{row.samples:,}</td>", f"<td>{row.problems:,}</td>"]
+        body.append(f'<tr><th scope="row">{_text(row.name)}</th>{"".join(cells)}</tr>')
+    heads = ("samples of", *SHARES.values(), "samples", "problems")
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
 
 
 def _packed(problems: Iterable[ProblemView]) -> Iterable[str]:

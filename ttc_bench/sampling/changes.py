@@ -1,6 +1,6 @@
 """What can be done to a trace once it is sampled: cut it at a budget, make it go on, have it revised.
 
-Each is a `Change`: it writes the request that goes on from a stored sample, and lays the two together. What followed
+Each is a `TraceChange`: it writes the request that goes on from a stored sample, and lays the two together. What followed
 from what stands in the store, so that everything here can be looked at again without a model. Cutting is the
 forced-exit curve: what the model would answer if it were stopped there. It is not how the model would behave if it
 had been told of the budget; `--budget-mode rerun` measures that one.
@@ -14,7 +14,7 @@ from itertools import product
 from typing import Protocol
 
 from ttc_bench import prompts
-from ttc_bench.core import Completion, Request, Task
+from ttc_bench.core import Change, Completion, Request, Task
 from ttc_bench.sampling.store import Store
 
 ANSWER_TOKENS = 128  # for the answer alone, after thinking that was cut; it ends with its line
@@ -23,21 +23,21 @@ Wanted = Sequence[tuple[Request, int | Sequence[int]]]
 Fill = Callable[[Wanted], Awaitable[frozenset[str]]]  # -> addresses that the model's context has no room for
 
 
-class Change(Protocol):
+class TraceChange(Protocol):
     """`after`: the change that this one goes on from, None for the sampled trace itself."""
 
     @property
-    def name(self) -> str:
-        """As curves and reports call it."""
+    def change(self) -> Change:
+        """What it does to a trace, as curves know it."""
         ...
 
     @property
     def key(self) -> str:
-        """As the store calls it: the name, with all that decides the request."""
+        """As the store knows it: with all that decides the request."""
         ...
 
     @property
-    def after(self) -> Change | None: ...
+    def after(self) -> TraceChange | None: ...
 
     def request(self, asked: Request, task: Task, before: Completion, cut: Cut) -> Request | None:
         """What goes on from `before`, which `asked` gave; None where nothing changes."""
@@ -49,21 +49,21 @@ class Change(Protocol):
 
 
 @dataclass(frozen=True)
-class Budget:
+class ForcedExit:
     """The trace cut at `tokens`, its thinking closed as the model closes it, and a short answer.
 
     Costs min(tokens, trace) + the answer. A trace that ended within the budget stays as it is."""
 
     tokens: int
-    after: Change | None = None
+    after: TraceChange | None = None
 
     @property
-    def name(self) -> str:
-        return f"budget {self.tokens}"
+    def change(self) -> Change:
+        return Change("budget", self.tokens)
 
     @property
     def key(self) -> str:
-        return f"{self.name} exit"
+        return f"budget {self.tokens} exit"
 
     def request(self, asked: Request, task: Task, before: Completion, cut: Cut) -> Request | None:
         thinks, trace, length, ended = _trace(before)
@@ -103,15 +103,15 @@ class Wait:
     text: str = prompts.WAIT
 
     @property
-    def name(self) -> str:
-        return f"wait {self.times}"
+    def change(self) -> Change:
+        return Change("wait", self.times)
 
     @property
     def key(self) -> str:
-        return f"{self.name} {self.text}"
+        return f"wait {self.times} {self.text}"
 
     @property
-    def after(self) -> Change | None:
+    def after(self) -> TraceChange | None:
         return replace(self, times=self.times - 1) if self.times > 1 else None
 
     def request(self, asked: Request, task: Task, before: Completion, cut: Cut) -> Request | None:
@@ -142,15 +142,15 @@ class Refine:
     round: int
 
     @property
-    def name(self) -> str:
-        return f"refine {self.round}"
+    def change(self) -> Change:
+        return Change("refine", self.round)
 
     @property
     def key(self) -> str:
-        return self.name
+        return f"refine {self.round}"
 
     @property
-    def after(self) -> Change | None:
+    def after(self) -> TraceChange | None:
         return Refine(self.round - 1) if self.round > 1 else None
 
     def request(self, asked: Request, task: Task, before: Completion, cut: Cut) -> Request | None:
@@ -161,17 +161,17 @@ class Refine:
         return replace(rest, usage=first + rest.usage, shares_prompt=False, signals={})
 
 
-def extensions(budgets: Sequence[int], waits: int, wait_text: str, rounds: int, limit: int) -> list[Change]:
+def extensions(budgets: Sequence[int], waits: int, wait_text: str, rounds: int, limit: int) -> list[TraceChange]:
     """Every change of a run, each after the one it goes on from."""
     return [
-        *(Budget(b) for b in budgets),
+        *(ForcedExit(b) for b in budgets),
         *(Wait(i, limit, wait_text) for i in range(1, waits + 1)),
         *(Refine(i) for i in range(1, rounds + 1)),
     ]
 
 
 async def extend(
-    store: Store, asked: Sequence[tuple[Task, Request]], changes: Sequence[Change], n: int, cut: Cut, fill: Fill
+    store: Store, asked: Sequence[tuple[Task, Request]], changes: Sequence[TraceChange], n: int, cut: Cut, fill: Fill
 ) -> None:
     """Makes what follows from the first n stored samples of each request exist: every sample has its own continuation,
     of the same index. Changes that need not wait for another are filled together, so that an engine can read a trace
@@ -183,12 +183,12 @@ async def extend(
         parents: dict[str, list[tuple[str, int, str]]] = {}
         together = [change for change in changes if depths[change.key] == depth]
         for change, (task, request) in product(together, asked):
-            known = store.followed(request.address, change.key)
+            children = store.followed(request.address, change.key)
             for index, (before_asked, before) in _stored(store, task, request, change.after, n).items():
-                if index not in known:
-                    known[index] = change.request(before_asked, task, before, cut)
-                    store.follow(request.address, index, change.key, known[index])
-                child = known[index]
+                if index not in children:
+                    children[index] = change.request(before_asked, task, before, cut)
+                    store.follow(request.address, index, change.key, children[index])
+                child = children[index]
                 if child is not None:
                     wanted[child.address, index] = (child, (index,))
                     parents.setdefault(child.address, []).append((request.address, index, change.key))
@@ -197,16 +197,16 @@ async def extend(
                 store.follow(*parent, None)
 
 
-def _depth(change: Change) -> int:
+def _depth(change: TraceChange) -> int:
     return 0 if change.after is None else 1 + _depth(change.after)
 
 
-def extended(store: Store, task: Task, request: Request, change: Change | None, n: int) -> dict[int, Completion]:
+def extended(store: Store, task: Task, request: Request, change: TraceChange | None, n: int) -> dict[int, Completion]:
     """The first n samples of a request after a change, by index; those whose continuation is missing are left out."""
     return {index: completion for index, (_, completion) in _stored(store, task, request, change, n).items()}
 
 
-def pending(store: Store, asked: Sequence[tuple[Task, Request]], changes: Sequence[Change], n: int) -> int:
+def pending(store: Store, asked: Sequence[tuple[Task, Request]], changes: Sequence[TraceChange], n: int) -> int:
     """How many continuations of n samples of each request are still to be made, at most: of a sample that is not made
     yet nobody knows whether it will need one."""
     made = sum(len(extended(store, task, request, change, n)) for change, (task, request) in product(changes, asked))
@@ -214,7 +214,7 @@ def pending(store: Store, asked: Sequence[tuple[Task, Request]], changes: Sequen
 
 
 def _stored(
-    store: Store, task: Task, request: Request, change: Change | None, n: int
+    store: Store, task: Task, request: Request, change: TraceChange | None, n: int
 ) -> dict[int, tuple[Request, Completion]]:
     """By index: the request that was asked last, and the sample as a whole."""
     if change is None:
@@ -232,11 +232,6 @@ def _stored(
         elif (rest := store.pool(child).get(index)) is not None:
             out[index] = (child, change.merge(task, completion, rest, prompt))
     return out
-
-
-def by_characters(text: str, tokens: int, total: int) -> str:
-    """The first `tokens` of a text of `total` tokens where nobody has its tokenizer: as many characters in proportion."""
-    return text[: round(len(text) * tokens / max(total, 1))]
 
 
 def _trace(c: Completion) -> tuple[bool, str, int, bool]:

@@ -7,54 +7,84 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from ttc_bench.config import Config
-from ttc_bench.core import Problem, Request, Task
+from ttc_bench.core import UNCHANGED, Change, Problem, Request, Task
 from ttc_bench.prompts import PROMPTS, announce
-from ttc_bench.sampling.changes import ANSWER_TOKENS, Change, extensions, pending
+from ttc_bench.sampling.changes import ANSWER_TOKENS, TraceChange, extensions, pending
 from ttc_bench.sampling.store import Store
 from ttc_bench.strategies.methods import METHODS
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One request of a run, and what it asks."""
+    """A request, and what it asks. `change`: the budget that it announces to the model, if any."""
 
     task: Task
     prompt: str
     effort: str | None
     problem: Problem
     request: Request
-    variant: str = ""  # an announced budget
+    change: Change = UNCHANGED
 
 
-def changes(config: Config, prompt: str) -> list[Change]:
-    """What a run does to the traces of a prompt, each change after the one it goes on from. Direct answers have no
-    thinking to change."""
-    exits = config.budgets if config.budget_mode == "forced-exit" else ()
-    revised = any(METHODS[m].revises and config.prompt_of(METHODS[m]) == prompt for m in config.method)
-    rounds = config.rounds if revised else 0
-    thinks = prompt != "direct"
-    return extensions(exits if thinks else (), config.wait if thinks else 0, config.wait_text, rounds, config.longest)
+@dataclass(frozen=True)
+class Plan:
+    """What a run asks of a model: `name` as in config.model, `model` its identity in the requests."""
+
+    config: Config
+    tasks: tuple[Task, ...]
+    name: str
+    model: str
+    requests: tuple[Planned, ...]
+
+    @property
+    def wanted(self) -> list[tuple[Request, int]]:
+        """All requests with the samples that the run wants of them."""
+        return [(planned.request, self.config.samples) for planned in self.requests]
+
+    @property
+    def groups(self) -> list[list[Planned]]:
+        """The requests by task, prompt, effort and announced budget: a group is one request per problem."""
+        groups: dict[tuple[str, str, str | None, Change], list[Planned]] = {}
+        for planned in self.requests:
+            kind = (planned.task.name, planned.prompt, planned.effort, planned.change)
+            groups.setdefault(kind, []).append(planned)
+        return list(groups.values())
+
+    def pilot(self, problems: int) -> list[tuple[Request, int]]:
+        """One sample of the first so many problems of each group."""
+        return [(planned.request, 1) for group in self.groups for planned in group[:problems]]
+
+    def traces(self, prompt: str) -> list[tuple[Task, Request]]:
+        """The requests under a prompt whose samples are gone on from: not those that announce a budget."""
+        return [(p.task, p.request) for p in self.requests if p.prompt == prompt and not p.change]
+
+    def changes(self, prompt: str) -> list[TraceChange]:
+        """What is done to the traces of a prompt, each change after the one it goes on from. Direct answers have no
+        thinking to cut or to prolong."""
+        config = self.config
+        revised = any(METHODS[m].revises and config.prompt_of(METHODS[m]) == prompt for m in config.method)
+        thinks = prompt != "direct"
+        exits = config.budgets if thinks and config.budget_mode == "forced-exit" else ()
+        waits = config.wait if thinks else 0
+        return extensions(exits, waits, config.wait_text, config.rounds if revised else 0, config.longest)
+
+    def continuations(self, store: Store) -> int:
+        """How many continuations of traces are still to be made, at most."""
+        return sum(pending(store, self.traces(p), self.changes(p), self.config.samples) for p in self.config.prompts)
 
 
-def plan(config: Config, tasks: Sequence[Task], model: str) -> list[Planned]:
-    """Every request of a run that begins a trace: each problem of each task, under each prompt that the methods need,
-    at each effort, and once more for every budget that is announced to the model."""
-    out = []
+def plan(config: Config, tasks: Sequence[Task], name: str, model: str) -> Plan:
+    """Every request that begins a trace: each problem of each task, under each prompt that the methods need, at each
+    effort, and once more for every budget that is announced to the model."""
+    requests = []
     for task, prompt, effort in product(tasks, config.prompts, config.efforts):
         announced = config.budgets if config.budget_mode == "rerun" and prompt != "direct" else ()
-        for budget in (None, *announced):
-            for p in task.problems:
-                request = config.request(model, PROMPTS[prompt].render(task, p), effort)
-                if budget is not None:
-                    most = min(request.max_tokens, budget + ANSWER_TOKENS)
-                    request = replace(request, messages=announce(request.messages, budget), max_tokens=most)
-                variant = "" if budget is None else f"budget {budget} announced"
-                out.append(Planned(task, prompt, effort, p, request, variant))
-    return out
-
-
-def to_continue(config: Config, tasks: Sequence[Task], model: str, store: Store) -> int:
-    """How many continuations of a run's traces are still to be made, at most."""
-    planned = [one for one in plan(config, tasks, model) if not one.variant]
-    asked = {prompt: [(one.task, one.request) for one in planned if one.prompt == prompt] for prompt in config.prompts}
-    return sum(pending(store, these, changes(config, prompt), config.samples) for prompt, these in asked.items())
+        for budget, problem in product((None, *announced), task.problems):
+            request = config.request(model, PROMPTS[prompt].render(task, problem), effort)
+            change = UNCHANGED
+            if budget is not None:
+                most = min(request.max_tokens, budget + ANSWER_TOKENS)
+                request = replace(request, messages=announce(request.messages, budget), max_tokens=most)
+                change = Change("budget", budget, announced=True)
+            requests.append(Planned(task, prompt, effort, problem, request, change))
+    return Plan(config, tuple(tasks), name, model, tuple(requests))

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
 
-from ttc_bench.core import Backend, Job, Request, Sample, Usage
+from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
 from ttc_bench.errors import BackendError
 from ttc_bench.sampling.store import Store
 
@@ -25,6 +25,7 @@ class Filled:
     wasted: Usage = NOTHING  # the part of `spent` that went to failed attempts
     scores: int = 0
     scoring: Usage = NOTHING  # what these took, beside `spent`
+    notes: tuple[str, ...] = ()  # why samples are missing, where that was not chance
 
     def __add__(self, other: Filled) -> Filled:
         return Filled(
@@ -34,6 +35,7 @@ class Filled:
             self.wasted + other.wasted,
             self.scores + other.scores,
             self.scoring + other.scoring,
+            self.notes + other.notes,
         )
 
 
@@ -56,10 +58,11 @@ async def fill(
     backend: Backend,
     wanted: Sequence[tuple[Request, int | Sequence[int]]],
     on_sample: Callable[[Sample], None] = lambda sample: None,
+    limit: SpendingLimit | None = None,
 ) -> Filled:
-    """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend can. Asks for missing indices only, and does not
-    touch the backend when there are none. Each sample is stored before the next is awaited, so an interruption loses
-    nothing that had arrived. Raises the backend's fatal errors."""
+    """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend and the limit
+    allow. Asks for missing indices only, and does not touch the backend when there are none. Each sample is stored
+    before the next is awaited, so an interruption loses nothing that had arrived. Raises the backend's fatal errors."""
     jobs = [Job(request, lacking) for request, lacking in store.missing(wanted)]
     if not jobs:
         return Filled()
@@ -67,7 +70,7 @@ async def fill(
     requests = {job.request.address: job.request for job in jobs}
     made, holes, spent, wasted = 0, [], Usage(), Usage()
     # mypy knows the protocol's iterator, aclosing wants a generator: every async generator function gives one
-    async with aclosing(cast(AsyncGenerator[Sample, None], backend.sample(jobs))) as samples:
+    async with aclosing(cast(AsyncGenerator[Sample, None], backend.sample(jobs, limit))) as samples:
         async for sample in samples:
             key = (sample.request.address, sample.index)
             if key not in waiting:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ttc_bench import prompts
 from ttc_bench.core import Backend, Completion, Message, Problem, Request, Score
-from ttc_bench.errors import PromptTooLong
+from ttc_bench.errors import BackendError, PromptTooLong
 from ttc_bench.sampling.pool import fill
 from ttc_bench.sampling.store import Store
 from ttc_bench.verifiers.stored import Setting
@@ -45,8 +45,8 @@ class Question:
         mass = sum(chances.values())
         if mass >= LEAST_MASS:
             return sum(chances[c] * self.worth[c] for c in self.choices) / mass
-        found = self.parse.fullmatch(reply.text)
-        return self.worth[found[1]] if found else None
+        verdict = self.parse.fullmatch(reply.text)
+        return self.worth[verdict[1]] if verdict else None
 
 
 # 1..9 become 0..1, so that judges can be compared with probabilities
@@ -64,7 +64,7 @@ P_TRUE = Question(
 
 
 class Asked:
-    """scoring.Scorer that asks a language model about every sample, once."""
+    """stored.Scorer that asks a language model about every sample, once."""
 
     def __init__(self, question: Question, backend: Backend, store: Store, *, judges: str, own: bool) -> None:
         """`judges`: the identity of the model whose samples are judged; `own`: close the backend after use."""
@@ -108,7 +108,7 @@ class Asked:
             messages=question.ask(problem.question, completion.text, fence),
             max_tokens=REPLY_TOKENS,
             temperature=0.0,
-            prefix=question.prefix if getattr(self._backend, "prefills", True) else "",
+            prefix=question.prefix if self._backend.prefills else "",
             choices=question.choices,
         )
 
@@ -118,13 +118,17 @@ class Asked:
             await self._backend.close()
 
 
-def p_true(argument: str, setting: Setting) -> Asked:
-    """`p-true`: the sampling model is asked whether its answer is true."""
-    return Asked(P_TRUE, setting.backend, setting.store, judges=setting.backend.model, own=False)
+def p_true_scorer(argument: str, setting: Setting) -> Asked:
+    """`p-true`: the sampling model is asked whether its answer is true. Raises a fatal BackendError where no model may
+    run."""
+    if setting.backend is None:
+        raise BackendError(f"its scores are not stored; make them with: {setting.command()}", fatal=True)
+    return Asked(P_TRUE, setting.backend, setting.store, judges=setting.model, own=False)
 
 
-def judge(argument: str, setting: Setting) -> Asked:
+def judge_scorer(argument: str, setting: Setting) -> Asked:
     """`judge:MODEL` or `judge:MODEL@URL`: any model that a run can name, through its own backend. Raises TtcError for
     one that cannot be."""
-    backend = setting.open(argument)
-    return Asked(JUDGE, backend, setting.store, judges=setting.backend.model, own=True)
+    if setting.open is None:
+        raise BackendError(f"its scores are not stored; make them with: {setting.command()}", fatal=True)
+    return Asked(JUDGE, setting.open(argument), setting.store, judges=setting.model, own=True)

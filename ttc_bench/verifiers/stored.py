@@ -7,13 +7,12 @@ import json
 import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 from ttc_bench.config import Config
-from ttc_bench.core import Backend, Completion, Problem, Score
+from ttc_bench.core import Backend, Completion, Problem, Score, Usage, Verifier
 from ttc_bench.errors import BackendError, TtcError
-from ttc_bench.sampling.pool import Filled
 from ttc_bench.sampling.store import Store
 
 
@@ -40,97 +39,96 @@ class Scorer(Protocol):
         ...
 
 
-def _nothing_opens(name: str) -> Backend:
-    raise AssertionError(f"{name}: a report opens no model")
-
-
 @dataclass(frozen=True)
 class Setting:
-    """What verifiers are made from."""
+    """What verifiers are made from. Without a `backend` no model may run: only stored scores are looked at."""
 
-    backend: Backend  # who answered: the signals it recorded, and the model itself for one that is asked again
+    model: str  # the identity of the model whose samples are scored
+    signals: frozenset[str]  # that its backend recorded
     store: Store
     config: Config
-    recorded: Mapping[str, Any] | None = None  # the verifiers of run.json, where no model may run
+    backend: Backend | None = None
+    open: Callable[[str], Backend] | None = None  # a model by its name, as --model or as MODEL@URL
+    recorded: Mapping[str, Any] = field(default_factory=dict)  # run.json's verifiers, by the name the user gave
     on_score: Callable[[str, int, int], None] = lambda verifier, done, missing: None
-    open: Callable[[str], Backend] = _nothing_opens  # a model by its name, as --model or as MODEL@URL
+
+    def command(self) -> str:
+        """The command that makes the scores which are not stored."""
+        file = str(self.config.folder / "run.json")
+        return shlex.join(["ttc-bench", "run", "--config", file, "--verifier", ",".join(self.config.verifiers)])
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """A scorer as run.json describes it, where no model may run."""
+class StoredVerifier(Verifier):
+    """The verifier that a Scorer is behind the store; with the entry of run.json in its place it only looks stored
+    scores up. `asked`: as the user named it; `name`: as curves are labelled."""
 
-    id: str
-    described: Mapping[str, Any]
-
-    def identity(self) -> dict[str, Any]:
-        return dict(self.described)
-
-    def verdicts(self, items: Sequence[tuple[Problem, Completion]]) -> AsyncIterator[tuple[int, Score]]:
-        raise AssertionError("a report never scores")
-
-    async def close(self) -> None:
-        return None
-
-
-class Stored:
-    """core.Verifier of a Scorer. `asked`: the verifier as the user named it; `name`: as curves are labelled."""
-
-    def __init__(self, name: str, asked: str, scorer: Scorer, setting: Setting) -> None:
-        self.name, self.asked = name, asked
-        self._scorer, self._setting = scorer, setting
+    def __init__(self, name: str, asked: str, scorer: Scorer | Mapping[str, Any], setting: Setting) -> None:
+        self.name, self._asked, self._setting = name, asked, setting
+        self._scorer = None if isinstance(scorer, Mapping) else scorer
+        self._described = dict(scorer) if isinstance(scorer, Mapping) else {}
         self._parameters: int | None = None
-        self.did = Filled()  # what this run has scored so far
+        self._count, self._usage = 0, Usage()
+
+    @property
+    def asked(self) -> str:
+        return self._asked
+
+    @property
+    def id(self) -> str:
+        """Its name in the store."""
+        return self._scorer.id if self._scorer else str(self._described["id"])
+
+    def work(self) -> tuple[int, Usage]:
+        return self._count, self._usage
 
     def identity(self) -> dict[str, Any]:
         """What run.json says: the name in the store, and what the scorer knows of itself."""
         parameters = {"parameters": self._parameters} if self._parameters else {}
-        return {"id": self._scorer.id, **self._scorer.identity(), **parameters}
+        described = self._scorer.identity() if self._scorer else self._described
+        return {"id": self.id, **described, **parameters}
 
     def pending(self, items: Sequence[tuple[Problem, Completion]]) -> int:
         """How many of these have no stored score, equal ones counted once."""
         addresses = dict.fromkeys(address(problem, completion) for problem, completion in items)
-        return len(addresses) - len(self._setting.store.scores(self._scorer.id, addresses))
+        return len(addresses) - len(self._setting.store.scores(self.id, addresses))
 
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]:
         """Asks for the scores that are not stored, equal items once, and stores each as it comes; what scoring has
         loaded is freed at the end. Raises TtcError where it cannot go on, or where a model would have to run and none
         may."""
         addresses = [address(problem, completion) for problem, completion in items]
-        scores = self._setting.store.scores(self._scorer.id, dict.fromkeys(addresses))
+        scores = self._setting.store.scores(self.id, dict.fromkeys(addresses))
         missing = {a: item for a, item in zip(addresses, items, strict=True) if a not in scores}
-        if missing and self._setting.recorded is not None:
+        if missing and (self._scorer is None or self._setting.backend is None):
             raise TtcError(
                 f"verifier {self.asked}: {len(missing):,} of {len(set(addresses)):,} scores are not stored; "
-                f"make them with: {self._command()}"
+                f"make them with: {self._setting.command()}"
             )
-        if missing:
+        if missing and self._scorer is not None:
             try:
-                await self._ask(missing, scores)
+                scores |= await self._make(self._scorer, missing)
             except BackendError as error:
                 raise TtcError(f"verifier {self.asked}: {error}") from error
             finally:
                 await self._scorer.close()
         self._parameters = next((s.parameters for s in scores.values() if s.parameters), None)
-        return [scores.get(a, Score(None)) for a in addresses]
+        own = bool(self.identity().get("judges_itself"))
+        verdicts = [scores.get(a, Score(None)) for a in addresses]
+        return [replace(score, own=True) for score in verdicts] if own else verdicts
 
-    async def _ask(self, missing: Mapping[str, tuple[Problem, Completion]], scores: dict[str, Score]) -> None:
-        store, on_score, waiting, done = self._setting.store, self._setting.on_score, list(missing), 0
-        on_score(self.name, done, len(waiting))
+    async def _make(self, scorer: Scorer, missing: Mapping[str, tuple[Problem, Completion]]) -> dict[str, Score]:
+        store, on_score, waiting = self._setting.store, self._setting.on_score, list(missing)
+        scores: dict[str, Score] = {}
+        on_score(self.name, 0, len(waiting))
         # mypy knows the protocol's iterator, aclosing wants a generator: every async generator function gives one
-        verdicts = cast(AsyncGenerator[tuple[int, Score], None], self._scorer.verdicts(list(missing.values())))
+        verdicts = cast(AsyncGenerator[tuple[int, Score], None], scorer.verdicts(list(missing.values())))
         async with aclosing(verdicts):
             async for position, score in verdicts:
-                store.add_score(self._scorer.id, waiting[position], score)
+                store.add_score(scorer.id, waiting[position], score)
                 scores[waiting[position]] = score
-                self.did += Filled(scores=1, scoring=score.usage)
-                done += 1
-                on_score(self.name, done, len(waiting))
-
-    def _command(self) -> str:
-        config = self._setting.config
-        file = str(config.folder / "run.json")
-        return shlex.join(["ttc-bench", "run", "--config", file, "--verifier", ",".join(config.verifiers)])
+                self._count, self._usage = self._count + 1, self._usage + score.usage
+                on_score(self.name, len(scores), len(waiting))
+        return scores
 
 
 def address(problem: Problem, completion: Completion) -> str:

@@ -13,10 +13,9 @@ from fault_server import FaultServer, tokens
 
 from ttc_bench.backends.api.dialect import first_seed
 from ttc_bench.backends.api.openai import AHEAD, OpenAIBackend
-from ttc_bench.backends.api.spending import Budget
 from ttc_bench.core import Backend, Job
 from ttc_bench.errors import BackendError
-from ttc_bench.prices import Price
+from ttc_bench.prices import DollarLimit, Price
 
 SECRET = "sk-test-0123456789abcdef"
 
@@ -278,14 +277,14 @@ def test_numbers_that_would_never_ask_anything_are_refused(wrong: dict[str, int]
 async def test_a_budget_is_never_passed_and_what_was_paid_is_kept() -> None:
     """The most a call can cost is set aside before it is sent, so that many calls at once cannot overshoot."""
     price = Price(1.0, 1.0, 2.0, datetime.date(2026, 1, 1), "a test")
-    budget = Budget(0.0030, price)
-    async with FaultServer() as server, backend_at(server, budget=budget, concurrency=16) as backend:
+    limit = DollarLimit(0.0030, price)
+    async with FaultServer() as server, backend_at(server, concurrency=16) as backend:
         request = ask(backend)
-        got = [s async for s in backend.sample([Job(request, tuple(range(400)))])]
-        assert budget.used_up
+        got = [s async for s in backend.sample([Job(request, tuple(range(400)))], limit)]
+        assert limit.used_up
         assert 0 < len(got) < 400
         assert all(s.completion for s in got)
         paid = sum(price.cost(s.completion.usage) for s in got if s.completion)
-        assert paid == pytest.approx(budget.spent)
-        assert budget.spent <= budget.limit
-        assert budget.held == pytest.approx(0)
+        assert paid == pytest.approx(limit.spent)
+        assert limit.spent <= limit.limit
+        assert limit.held == pytest.approx(0)

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from fault_server import PASSING, FaultServer
 
+from ttc_bench.charts.tokens import effort_sweeps
 from ttc_bench.config import Config
 from ttc_bench.errors import TtcError
 from ttc_bench.experiment import dry_run, run
@@ -118,12 +119,19 @@ async def test_a_sweep_over_efforts_is_one_curve_each_and_one_line(tmp_path: Pat
         )  # fmt: skip
         result = await run(asked)
         assert {body["reasoning_effort"] for body in server.log} == {"low", "high"}
-    methods = {p.method for p in result.analysis.points}
-    assert {"cot, effort low", "cot, effort high", "self-consistency, effort low", "cot by effort"} <= methods
+    methods = {p.label() for p in result.analysis.points}
+    assert {"cot, effort low", "cot, effort high", "self-consistency, effort low"} <= methods
     assert "best-of-n (logprob), effort high" in methods
-    line = [p for p in result.analysis.points if p.method == "cot by effort"]
+    keys = [(p.line, p.k, p.change) for p in result.analysis.points]
+    assert len(keys) == len(set(keys))  # no row of curve.csv twice
+    sweeps = effort_sweeps(result.analysis.points)
+    line = [p for p in result.analysis.points if sweeps.get(p.line) == "cot by effort"]
     assert [(p.k, p.effort) for p in line] == [(1, "low"), (1, "high")]
-    assert set(result.analysis.quality) >= {"chain-arithmetic, cot, effort low", "chain-arithmetic, cot, effort high"}
+    drawn = (result.folder / "accuracy_vs_tokens.svg").read_text(encoding="utf-8")
+    assert "cot by effort" in drawn
+    assert all(f">{effort}<" in drawn for effort in ("low", "high"))
+    names = {row.name for row in result.analysis.quality}
+    assert names >= {"chain-arithmetic, cot, effort low", "chain-arithmetic, cot, effort high"}
 
 
 async def test_dollars_are_an_axis_where_a_price_is_known(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ async def test_the_builtin_verifier_is_named_by_its_folder(tmp_path: Path, monke
         await run(asked, model())
     tiny_models.build(tmp_path / "verifier", head="SequenceClassification", num_labels=1)
     result = await run(asked, model())
-    assert "best-of-n (reward:builtin)" in {p.method for p in result.analysis.points}
+    assert "best-of-n (reward:builtin)" in {p.label() for p in result.analysis.points}
 
 
 async def test_a_run_loads_it_once_and_a_report_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

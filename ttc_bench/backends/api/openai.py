@@ -15,9 +15,8 @@ from ttc_bench.backends.api.dialect import Dialect, first_seed
 from ttc_bench.backends.api.limiter import Limiter, Slot, retry_after, used_up
 from ttc_bench.backends.api.replies import CutShort, Reply, read, rough_prompt
 from ttc_bench.backends.api.retries import Retries
-from ttc_bench.backends.api.spending import Budget
 from ttc_bench.backends.api.wire import Passing, Refused, Wire, clean_url, fatal
-from ttc_bench.core import Job, Request, Sample, Usage
+from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
 from ttc_bench.errors import BackendError
 
 OPENAI = "https://api.openai.com/v1"
@@ -43,6 +42,7 @@ class _Unit:
 class _Run:
     """One `sample` under way."""
 
+    limit: SpendingLimit | None = None
     tasks: set[asyncio.Task[tuple[list[Sample], list[_Unit]]]] = field(default_factory=set)
     paid: set[asyncio.Task[Any]] = field(default_factory=set)  # their call is at the server: never cancelled
     stopped: bool = False
@@ -54,7 +54,7 @@ class _Run:
                 task.cancel()
 
 
-class OpenAIBackend:
+class OpenAIBackend(Backend):
     """A model behind an OpenAI-compatible endpoint. The key comes from OPENAI_API_KEY; a server on this machine needs
     none. `model` names model and endpoint, for the same name elsewhere can be other weights.
 
@@ -75,7 +75,6 @@ class OpenAIBackend:
         retry_s: float = 600.0,
         first_wait_s: float = 0.5,
         logprobs: bool = True,
-        budget: Budget | None = None,
     ) -> None:
         if min(concurrency, n_per_request) < 1:
             raise BackendError("concurrency and n_per_request must be at least 1", fatal=True)
@@ -83,7 +82,6 @@ class OpenAIBackend:
         self.base_url, removed = clean_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
         self.model = f"openai:{name}@{self.base_url}"
         self.concurrency = concurrency
-        self.budget = budget
         self.n_per_request = n_per_request
         self.counts: Counter[str] = Counter()
         self.dialect = Dialect(self.base_url, logprobs=logprobs)
@@ -125,15 +123,16 @@ class OpenAIBackend:
     async def close(self) -> None:
         await self._wire.close()
 
-    async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
-        """Yields every sample that arrives, and a hole for each that does not.
+    async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
+        """Yields every sample that arrives, and a hole for each that does not. A call that could pass the `limit` is
+        not sent, and none after it.
 
         Raises:
             BackendError: fatal, after everything that had arrived was yielded.
         """
         units, again = self._units(jobs), deque[_Unit]()
         done: asyncio.Queue[asyncio.Task[tuple[list[Sample], list[_Unit]]]] = asyncio.Queue()
-        run = _Run()
+        run = _Run(limit)
         self._runs.append(run)
         self._failed_in_a_row = 0
         broken: BaseException | None = None
@@ -221,7 +220,7 @@ class OpenAIBackend:
                     raise BackendError(f"not asked for: {self.base_url} had stopped answering")
                 asked, version = len(unit.indices) if self.dialect.n else 1, self.dialect.version
                 body = self.dialect.body(self.name, request, unit.seed, asked)
-                held = self.budget.hold(request, asked) if self.budget else 0.0
+                held = run.limit.hold(request, asked) if run.limit else 0.0
                 if held is None:
                     run.stop()
                     break
@@ -236,8 +235,8 @@ class OpenAIBackend:
                     billed = error.wasted
                     raise
                 finally:
-                    if self.budget:
-                        self.budget.settle(held, billed)
+                    if run.limit:
+                        run.limit.settle(held, billed)
         raise asyncio.CancelledError
 
     async def _attempt(self, body: dict[str, Any], request: Request, asked: int, slot: Slot, run: _Run) -> Reply:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttc_bench.backends.local import headers
 from ttc_bench.backends.local import weights as files
-from ttc_bench.core import Job, Sample
+from ttc_bench.core import Backend, Job, Sample, SpendingLimit
 from ttc_bench.errors import BackendError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _SLICE = 0.2  # seconds that generation may keep its thread before the event loop hears from it
 
 
-class HFBackend:
-    """core.Backend for a language model, causal or encoder-decoder, on one device of this machine.
+class HFBackend(Backend):
+    """A language model, causal or encoder-decoder, on one device of this machine.
 
     name: hub id, model directory or .gguf file. device: "auto", "cpu", "cuda", "cuda:1", ...; of several the first.
     dtype: "auto", "float32", "bfloat16", "float16", or "packed" for a .gguf file whose blocks stay as they are.
@@ -78,7 +78,7 @@ class HFBackend:
         self._begun = True
         await asyncio.get_running_loop().run_in_executor(self._executor, self._begin, list(jobs))
 
-    async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
+    async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
         """Every sample of `jobs`, each yielded as it finishes. Raises PromptTooLong before anything is generated."""
         loop = asyncio.get_running_loop()
         halt = threading.Event()

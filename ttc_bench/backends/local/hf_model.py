@@ -54,8 +54,12 @@ class Loaded:
             options = {"date_string": files.FIXED_DATE}
             if isinstance(template, str) and "strftime_now" in template:
                 options["chat_template"] = files.DATE_MACRO + template
-            if request.reasoning_effort is not None:
-                options["reasoning_effort"] = request.reasoning_effort
+        if request.reasoning_effort is not None:
+            if "reasoning_effort" not in str(template):  # every effort would be the same prompt with another seed
+                raise BackendError(
+                    "the model's chat template knows no reasoning_effort; leave --reasoning-effort out", fatal=True
+                )
+            options["reasoning_effort"] = request.reasoning_effort
         try:
             text: str = self.tokenizer.apply_chat_template(
                 messages, add_generation_prompt=True, tokenize=False, **options

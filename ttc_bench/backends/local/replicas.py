@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from ttc_bench.backends.local.hf import HFBackend
-from ttc_bench.core import Job, Sample
+from ttc_bench.core import Backend, Job, Sample, SpendingLimit
 from ttc_bench.errors import BackendError
 
 
-class Replicas:
-    """core.Backend: `copies` of one model, at least one, each on a device of its own."""
+class Replicas(Backend):
+    """`copies` of one model, at least one, each on a device of its own."""
 
     def __init__(self, copies: Sequence[HFBackend]) -> None:
         self._copies = list(copies)
@@ -39,7 +39,7 @@ class Replicas:
         parts = [[Job(job.request, job.indices[i::n]) for job in jobs] for i in range(n)]
         return [[job for job in part if job.indices] for part in parts]
 
-    async def sample(self, jobs: Sequence[Job]) -> AsyncIterator[Sample]:
+    async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
         """Every sample of `jobs`, from whichever copy finishes one. Raises PromptTooLong before any copy generates, and
         later the first error of any copy; the others are told to stop."""
         arrived: asyncio.Queue[Sample | Exception | None] = asyncio.Queue()

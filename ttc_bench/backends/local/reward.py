@@ -33,7 +33,7 @@ QWEN_HEADS = {"Qwen2ForRewardModel": 1, "Qwen2ForProcessRewardModel": 2}  # labe
 
 
 class RewardModel:
-    """scoring.Scorer of a reward model.
+    """stored.Scorer of a reward model.
 
     name: hub id or model directory, with an optional "?steps=last", "min", "prod" or "mean": how the scores of the steps
     of an answer become one. Without it an outcome model scores the whole answer (its raw logit, or with two labels the
