@@ -103,13 +103,13 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
             if name in filled:  # the engine that sampled, and what the server really does, are known only now
                 entry |= manifest.model(answering)
             pools = await score(plans[name], grade(plans[name], store), verifiers[name])
-            part = measure(plans[name], pools, entry.get("parameters"), answering.likely_reason())
             entry["verifiers"] = menu.identities(verifiers[name])  # with the parameters, once they are known
-            part.notes.extend(menu.remarks(entry["verifiers"]))
+            notes = menu.remarks(entry["verifiers"])
             if name in filled:
-                notes = [*answering.notes, *filled[name].notes]
-                part.notes.extend(f"{name}: {note}" if len(backends) > 1 else note for note in notes)
-            parts.append(part)
+                served = [*answering.notes, *filled[name].notes]
+                notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
+            part = measure(plans[name], pools, entry.get("parameters"), answering.likely_reason())
+            parts.append(dataclasses.replace(part, notes=part.notes + notes))
     work = [menu.work(of_model) for of_model in verifiers.values()]
     total = sum((*filled.values(), *(Filled(scores=n, scoring=usage) for n, usage in work)), Filled())
     analysis = merged(parts)
@@ -170,12 +170,13 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
             of_model = plan(config, chosen, name, entry["id"])
             pools = await score(of_model, grade(of_model, store), verifiers[name])
             parts.append(measure(of_model, pools, entry.get("parameters")))
-    analysis = merged(parts)
     models = [
         {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}
         for name, entry in entries.items()
     ]
-    analysis.notes.extend(note for entry in models for note in menu.remarks(entry["verifiers"]))
+    analysis = merged(parts)
+    notes = [note for entry in models for note in menu.remarks(entry["verifiers"])]
+    analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
     described = manifest.analysed({**there, "models": models}, analysis)
     return Result(folder, analysis, Filled(), described)
 

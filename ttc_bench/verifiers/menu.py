@@ -207,5 +207,6 @@ def to_score(plan: Plan, store: Store, verifiers: ByTask) -> int:
 def remarks(described: Mapping[str, Any]) -> list[str]:
     """What a reader must know of the verifiers in run.json: a judge of its own samples tends to favour them (Zheng et
     al. 2023, arXiv:2306.05685)."""
-    biased = [name for name, entry in described.items() if name.startswith("judge") and entry.get("judges_itself")]
+    judges = {name: entry for name, entry in described.items() if name.partition(":")[0] == "judge"}
+    biased = [name for name, entry in judges.items() if entry.get("judges_itself")]
     return [f"verifier {name}: the model judges its own samples" for name in biased]
