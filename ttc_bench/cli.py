@@ -107,7 +107,7 @@ def run(
     given = {key: value for key, value in flags.items() if value is not None}
     asked = from_fields({**(from_file(config) if config else {}), **given}, str(config or ""))
     with Progress() as progress:
-        watch = Watch(progress.plan, progress.sample, progress.score)
+        watch = Watch(progress.plan, progress.sample, progress.score, progress.wait)
         if dry_run:
             show_forecast(asyncio.run(experiment.dry_run(asked, pilot, watch=watch)))
             return

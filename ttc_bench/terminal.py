@@ -92,6 +92,13 @@ class Progress:
                 flush=True,
             )
 
+    def wait(self, requests: int, runs: str) -> None:
+        """Called once where samples are left that another run on the same store is making."""
+        self._console.print(
+            f"Waiting for the samples of {requests:,} prompts, which another run is making ({runs}): none is made twice.",
+            highlight=False,
+        )
+
     def score(self, verifier: str, done: int, missing: int) -> None:
         """Called when a verifier begins, with `done` 0, and for every score that it gives."""
         now = time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from ttc_bench.errors import BackendError
 from ttc_bench.sampling.store import Store
 
 NOTHING = Usage()
+POLL_S = 0.5  # between two looks at what another run is making
 
 
 @dataclass(frozen=True)
@@ -59,23 +62,57 @@ async def fill(
     wanted: Sequence[tuple[Request, int | Sequence[int]]],
     on_sample: Callable[[Sample], None] = lambda sample: None,
     limit: SpendingLimit | None = None,
+    on_wait: Callable[[int, str], None] = lambda requests, runs: None,
 ) -> Filled:
     """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend and the limit
     allow. Asks for missing indices only, and does not touch the backend when there are none. Each sample is stored
-    before the next is awaited, so an interruption loses nothing that had arrived. Raises the backend's fatal errors."""
-    jobs = [Job(request, lacking) for request, lacking in store.missing(wanted)]
-    if not jobs:
-        return Filled()
+    before the next is awaited, so an interruption loses nothing that had arrived. What another run on the same store is
+    making is waited for and not made again: `on_wait` is told how many requests that are, and which runs. Raises the
+    backend's fatal errors, and StoreError."""
+    total, tried, waiting = Filled(), set[tuple[str, int]](), False
+    while True:
+        missing = [
+            (request, indices)
+            for request, lacking in store.missing(wanted)
+            if (indices := tuple(i for i in lacking if (request.address, i) not in tried))
+        ]
+        if not missing:
+            return total
+        held = store.claims.take([request.address for request, _ in missing])
+        jobs = [Job(request, indices) for request, indices in store.missing(missing) if request.address in held]
+        if jobs:
+            try:
+                total += await _sample(store, backend, jobs, on_sample, limit)
+            finally:
+                store.claims.release(held)
+            tried |= {(job.request.address, index) for job in jobs for index in job.indices}
+        elif held:  # made by another run between the two looks
+            store.claims.release(held)
+        elif not waiting:
+            on_wait(len(missing), ", ".join(store.claims.others()))
+            waiting = True
+        else:
+            await asyncio.sleep(POLL_S)
+
+
+async def _sample(
+    store: Store,
+    backend: Backend,
+    jobs: Sequence[Job],
+    on_sample: Callable[[Sample], None],
+    limit: SpendingLimit | None,
+) -> Filled:
     waiting = {(job.request.address, index) for job in jobs for index in job.indices}
     requests = {job.request.address: job.request for job in jobs}
+    left_of = Counter(address for address, _ in waiting)
     made, holes, spent, wasted = 0, [], Usage(), Usage()
     # mypy knows the protocol's iterator, aclosing wants a generator: every async generator function gives one
     async with aclosing(cast(AsyncGenerator[Sample, None], backend.sample(jobs, limit))) as samples:
         async for sample in samples:
-            key = (sample.request.address, sample.index)
-            if key not in waiting:
+            address = sample.request.address
+            if (address, sample.index) not in waiting:
                 raise BackendError(f"the backend gave sample {sample.index} twice or unasked", fatal=True)
-            waiting.remove(key)
+            waiting.remove((address, sample.index))
             wasted += sample.wasted
             spent += sample.wasted
             if sample.completion is None:
@@ -85,6 +122,9 @@ async def fill(
                 made += 1
                 spent += sample.completion.usage
             on_sample(sample)
+            left_of[address] -= 1
+            if not left_of[address]:
+                store.claims.release([address])
     silent = BackendError("the backend ended without an answer or an error")
     holes += [Sample(requests[address], index, error=silent) for address, index in sorted(waiting)]
     return Filled(made, tuple(holes), spent, wasted)

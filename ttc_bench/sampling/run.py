@@ -25,6 +25,7 @@ class Watch:
     on_plan: Callable[[int, int], None] = _ignore  # samples in all, and to be made; before each filling
     on_sample: Callable[[Sample], None] = _ignore
     on_score: Callable[[str, int, int], None] = _ignore  # verifier, scores done, scores to make
+    on_wait: Callable[[int, str], None] = _ignore  # requests that other runs are sampling, and which runs
 
 
 SILENT = Watch()
@@ -80,11 +81,15 @@ class _Filling:
     watch: Watch
     limit: DollarLimit | None
 
+    async def _fill(self, wanted: changes.Wanted) -> Filled:
+        watch = self.watch
+        return await fill(self.store, self.backend, wanted, watch.on_sample, self.limit, watch.on_wait)
+
     async def pools(self, wanted: changes.Wanted) -> Filled:
         """Brings the pools to the samples that are wanted. Raises TtcError, naming the problem of a prompt that is too
         long."""
         try:
-            return await fill(self.store, self.backend, wanted, self.watch.on_sample, self.limit)
+            return await self._fill(wanted)
         except PromptTooLong as error:
             for planned in self.plan.requests:
                 if planned.request.address == error.address:
@@ -109,7 +114,7 @@ class _Filling:
             while True:
                 try:
                     fitting = [(request, n) for request, n in wanted if request.address not in crowded]
-                    total += await fill(self.store, self.backend, fitting, self.watch.on_sample, self.limit)
+                    total += await self._fill(fitting)
                     return frozenset(crowded)
                 except PromptTooLong as error:
                     crowded.add(error.address)

@@ -9,80 +9,45 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ttc_bench.core import Completion, Message, Request, Sample, Score, Usage
-from ttc_bench.errors import TtcError
-
-SCHEMA = """
-create table if not exists requests (
-    address text primary key,   -- sha256 of the canonical request
-    model text not null,
-    request text not null       -- the canonical JSON itself
-);
-create table if not exists samples (
-    address text not null references requests(address),
-    idx integer not null,       -- 0..n-1; with the address it decides the sample's randomness
-    text text not null,
-    reasoning text not null,
-    stop_reason text not null,
-    prompt_tokens integer not null,  -- as billed: 0 where an earlier sample of the same call paid the prompt
-    cached_tokens integer not null,
-    completion_tokens integer not null,
-    reasoning_tokens integer not null,
-    token_source text not null,
-    shares_prompt integer not null,
-    signals text not null,      -- JSON object
-    created text not null,      -- UTC, ISO 8601
-    primary key (address, idx)
-);
-create table if not exists follow_ups (
-    address text not null,      -- of the request whose sample is gone on from
-    idx integer not null,
-    change text not null,       -- what was done to it: "budget 64 exit", "wait 1 Wait", "refine 2", ...
-    child text references requests(address),  -- where the sample of the same idx is the rest; null: nothing changes
-    primary key (address, idx, change)
-);
-create table if not exists scores (
-    verifier text not null,     -- its identity: name, revision, dtype and whatever else can change a score
-    item text not null,         -- sha256 of what was scored, whichever run it came from
-    value real,                 -- null: it was asked and gave no verdict
-    prompt_tokens integer not null,
-    completion_tokens integer not null,
-    parameters integer,         -- of the verifier's own model
-    created text not null,
-    primary key (verifier, item)
-);
-"""
-VERSION = 1
+from ttc_bench.sampling.claims import Claims
+from ttc_bench.sampling.store_file import connect, explained
 
 
 class Store:
     """A file of samples. Several processes may use it at once; a sample that is there stays as it is."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Opens or creates the file. Raises TtcError where it is not a sample store."""
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        """Opens the file, or creates it. Raises StoreError where it is not a sample store."""
         self.path = Path(path)
+        self._db = connect(self.path, read_only=read_only)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What this run is making, so that no other run on the file makes it too."""
+        return Claims(self.path)
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a query. Raises StoreError."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # autocommit: every sample is on disk before the next is waited for
-            self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")  # survives kill -9; a power cut may cost the last samples
-            version = self._db.execute("pragma user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise TtcError(f"{path}: store version {version}, this ttc-bench reads {VERSION}; use another --store")
-            self._db.executescript(SCHEMA)
-            self._db.execute(f"pragma user_version = {VERSION}")
-        except (sqlite3.Error, OSError) as error:
-            raise TtcError(
-                f"{path}: cannot be used as a sample store ({error}); name another file with --store"
-            ) from None
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from None
+
+    def _write(self, query: str, values: Sequence[object]) -> bool:
+        """Whether a row was written. Raises StoreError."""
+        try:
+            return self._db.execute(query, values).rowcount == 1
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from None
 
     def have(self, address: str) -> frozenset[int]:
         """The indices that exist."""
-        rows = self._db.execute("select idx from samples where address = ?", (address,))
+        rows = self._rows("select idx from samples where address = ?", (address,))
         return frozenset(index for (index,) in rows)
 
     def add(self, sample: Sample) -> bool:
@@ -107,11 +72,11 @@ class Store:
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
         marks = ", ".join("?" * len(row))
-        return self._db.execute(f"insert or ignore into samples values ({marks})", row).rowcount == 1
+        return self._write(f"insert or ignore into samples values ({marks})", row)
 
     def pool(self, request: Request, n: int | None = None) -> dict[int, Completion]:
         """Samples by index, those below n only where n is given, in the order of the index."""
-        rows = self._db.execute(
+        rows = self._rows(
             "select idx, text, reasoning, stop_reason, prompt_tokens, cached_tokens, completion_tokens,"
             " reasoning_tokens, token_source, shares_prompt, signals"
             " from samples where address = ? and idx < ? order by idx",
@@ -147,14 +112,14 @@ class Store:
         is, which may also be found out later."""
         if child is not None:
             self._remember(child)
-        self._db.execute(
+        self._write(
             "insert or replace into follow_ups values (?, ?, ?, ?)",
             (address, index, change, child.address if child else None),
         )
 
     def followed(self, address: str, change: str) -> dict[int, Request | None]:
         """What `follow` remembered, by index."""
-        rows = self._db.execute(
+        rows = self._rows(
             "select idx, child, request from follow_ups left join requests on requests.address = child"
             " where follow_ups.address = ? and change = ?",
             (address, change),
@@ -162,7 +127,7 @@ class Store:
         return {index: _request(text) if child else None for index, child, text in rows}
 
     def _remember(self, request: Request) -> None:
-        self._db.execute(
+        self._write(
             "insert or ignore into requests values (?, ?, ?)",
             (request.address, request.model, _clean(request.canonical)),
         )
@@ -172,9 +137,7 @@ class Store:
         query = "select value, prompt_tokens, completion_tokens, parameters from scores where verifier = ? and item = ?"
         found = {}
         for item in items:
-            row = self._db.execute(query, (verifier, item)).fetchone()
-            if row is not None:
-                value, prompt, completion, parameters = row
+            for value, prompt, completion, parameters in self._rows(query, (verifier, item)):
                 found[item] = Score(value, Usage(prompt=prompt, completion=completion), parameters)
         return found
 
@@ -182,9 +145,12 @@ class Store:
         """Keeps a verdict, also that there is none; one that was there already stays as it is."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         row = (verifier, item, score.value, score.usage.prompt, score.usage.completion, score.parameters, created)
-        self._db.execute("insert or ignore into scores values (?, ?, ?, ?, ?, ?, ?)", row)
+        self._write("insert or ignore into scores values (?, ?, ?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
+        """Gives up the claims of this run and closes the file."""
+        if "claims" in self.__dict__:
+            self.claims.close()
         self._db.close()
 
 

@@ -1,0 +1,110 @@
+"""Which run is making which samples: two runs on one store never pay for the same sample.
+
+A run claims the requests that it is about to sample, and shows by a growing number (`beat`) that it lives. The claims of
+a run that was killed lapse: at once where its process is seen to be gone, else when its beat has stood still for a
+while by this run's own clock, so that clocks of two machines need not agree."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from ttc_bench.sampling.store_file import WAIT_S
+
+BEAT_S = 3.0
+LAPSE_S = 30.0  # a beat that stands still so long belongs to a dead run
+
+
+class Claims:
+    """The claims of this run in a store's file. Close it to give up what is still claimed."""
+
+    def __init__(self, path: Path, *, beat_s: float = BEAT_S, lapse_s: float = LAPSE_S) -> None:
+        self.owner = f"{_machine()} {os.getpid()} {secrets.token_hex(4)}"
+        self._db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
+        self._lock = threading.Lock()
+        self._beat_s, self._lapse_s = beat_s, lapse_s
+        self._seen: dict[str, tuple[int, float]] = {}  # owner -> its beat, and when that was first seen
+        self._ended = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    def take(self, addresses: Collection[str]) -> frozenset[str]:
+        """Claims what no living run has claimed, and returns what this run holds of the addresses."""
+        with self._lock:
+            self._db.execute("begin immediate")
+            try:
+                for owner, beat in self._db.execute("select owner, max(beat) from claims group by owner").fetchall():
+                    if owner != self.owner and not self._lives(owner, beat):
+                        self._db.execute("delete from claims where owner = ?", (owner,))
+                rows = [(address, self.owner, 0) for address in addresses]
+                self._db.executemany("insert or ignore into claims values (?, ?, ?)", rows)
+                held = {a for (a,) in self._db.execute("select address from claims where owner = ?", (self.owner,))}
+                self._db.execute("commit")
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+        if self._heart is None:
+            self._heart = threading.Thread(target=self._keep_alive, name="claims", daemon=True)
+            self._heart.start()
+        return frozenset(held.intersection(addresses))
+
+    def release(self, addresses: Collection[str]) -> None:
+        """Gives up these claims: their samples are stored, or will not be made by this run."""
+        with self._lock:
+            rows = [(address, self.owner) for address in addresses]
+            self._db.executemany("delete from claims where address = ? and owner = ?", rows)
+
+    def others(self) -> list[str]:
+        """The runs that hold claims beside this one, in words: "process 123 on HOST"."""
+        with self._lock:
+            owners = self._db.execute("select distinct owner from claims where owner != ?", (self.owner,)).fetchall()
+        return sorted(f"process {owner.split()[-2]} on {owner.split()[0]}" for (owner,) in owners)
+
+    def close(self) -> None:
+        self._ended.set()
+        if self._heart:
+            self._heart.join()
+        with self._lock:
+            self._db.execute("delete from claims where owner = ?", (self.owner,))
+            self._db.close()
+
+    def _lives(self, owner: str, beat: int) -> bool:
+        machine, process, _ = owner.rsplit(" ", 2)
+        if machine == _machine() and not _runs(int(process)):
+            return False
+        before, since = self._seen.get(owner, (-1, 0.0))
+        if beat != before:
+            self._seen[owner] = (beat, time.monotonic())
+            return True
+        return time.monotonic() - since < self._lapse_s
+
+    def _keep_alive(self) -> None:
+        while not self._ended.wait(self._beat_s):
+            # locked, or a full disk: the run itself meets that and says so
+            with self._lock, contextlib.suppress(sqlite3.Error):
+                self._db.execute("update claims set beat = beat + 1 where owner = ?", (self.owner,))
+
+
+def _machine() -> str:
+    """This machine since it was started, and this container in it: where a process number means the same process."""
+    boot = space = "-"
+    with contextlib.suppress(OSError):  # not Linux
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        space = str(Path("/proc/self/ns/pid").stat().st_ino)
+    return " ".join((socket.gethostname().replace(" ", "-"), boot, space))
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
