@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from ttc_bench.errors import TtcError
+from ttc_bench.errors import Interrupted, TtcError, printable
+
+if TYPE_CHECKING:
+    from ttc_bench.sampling.pool import Stop
 
 INTERRUPTED = 130
+GRACE_S = 15.0  # for calls that are paid for
+T = TypeVar("T")
 app = typer.Typer(
     name="ttc-bench",
     help="What does each extra token of thinking buy a language model? Accuracy against test-time compute.",
@@ -109,9 +116,9 @@ def run(
     with Progress() as progress:
         watch = Watch(progress.plan, progress.sample, progress.score, progress.wait)
         if dry_run:
-            show_forecast(asyncio.run(experiment.dry_run(asked, pilot, watch=watch)))
+            show_forecast(_interruptible(experiment.dry_run(asked, pilot, watch=watch), watch.stop))
             return
-        result = asyncio.run(experiment.run(asked, watch=watch))
+        result = _interruptible(experiment.run(asked, watch=watch), watch.stop)
     show(result)
     raise typer.Exit(3 if result.filled.holes else 0)
 
@@ -172,10 +179,44 @@ def export(
     typer.echo(f"{write(result.analysis.problems, to)} samples written to {to}")
 
 
+def _interruptible(work: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """Runs `work`. Ctrl-C or SIGTERM: no further call starts, those under way are waited for a little, as they are paid
+    for. A second one, or one while nothing is under way, ends at once. Raises Interrupted."""
+
+    async def main() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+        def asked(number: int, frame: object) -> None:
+            if stop.wanted or not stop.request():
+                loop.call_soon_threadsafe(task.cancel)
+                raise KeyboardInterrupt  # also out of what keeps the loop busy, such as drawing
+            print(
+                f"\nEnding: calls under way are waited for, {GRACE_S:.0f} s at most; again ends at once.",
+                file=sys.stderr,
+            )
+            loop.call_soon_threadsafe(lambda: loop.call_later(GRACE_S, task.cancel))
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as for a shell's background jobs
+                signal.signal(number, asked)
+        return await task
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return asyncio.run(main())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Interrupted from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def main() -> None:
     """The console script: every error that a user can mend is one line and exit code 2."""
     try:
         code: Any = app(standalone_mode=False)
+    except Interrupted:
+        code = INTERRUPTED
     except TtcError as error:
         code = _fail(str(error))
     except Exception as error:
@@ -189,5 +230,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> int:
-    print(f"ttc-bench: {' '.join(message.split())}", file=sys.stderr)
+    print(f"ttc-bench: {printable(' '.join(message.split()))}", file=sys.stderr)
     return 2

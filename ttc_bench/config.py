@@ -6,7 +6,8 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,11 +100,14 @@ class Config:
                 "temperature 0 gives the same text every time: use --samples 1, or a temperature above 0",
             ),
         )
-        if self.base_url is not None and ({"@", "?"} & set(self.base_url)):
+        if self.base_url is not None and ({"@", "?", "#"} & set(self.base_url) or _KEY.search(self.base_url)):
             # run.json keeps the address, so nothing secret may be in it; and the message does not repeat it
             raise TtcError(
-                "base_url holds a user, a password or a query: leave that out, and set OPENAI_API_KEY instead"
+                "base_url holds a user, a password, a key or a query: leave that out, and set OPENAI_API_KEY instead"
             )
+        for name, text in _texts(self):
+            if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+                raise TtcError(f"{name} = {text!r}: expected a text without control characters")
         for fine, message in checks:
             if not fine:
                 raise TtcError(message)
@@ -176,6 +180,18 @@ class Config:
             reasoning_effort=effort,
             seed=self.seed,
         )
+
+
+_KEY = re.compile(r"\b(?:sk|gsk|xai|hf|key)[-_][\w.-]{8,}", re.IGNORECASE)  # as providers write their keys
+
+
+def _texts(config: Config) -> Iterator[tuple[str, str]]:
+    """The names and words of a config that are shown to people, written to files or sent to models."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str):
+                yield field.name, text.replace("\n", "") if field.name == "wait_text" else text
 
 
 def _budgets(parts: Sequence[str]) -> tuple[int, ...]:

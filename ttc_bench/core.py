@@ -309,6 +309,11 @@ class Backend(ABC):
         """Why samples of one request at temperature > 0 may all be the same text; "" where it cannot tell."""
         return ""
 
+    def stop(self) -> bool:
+        """Starts nothing further. Whether `sample` will still yield what is under way, as it is paid for, and end then;
+        False where it has to be broken off."""
+        return False
+
     async def close(self) -> None:
         """Frees what sampling took. The backend can be used again."""
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 
 class TtcError(Exception):
     """Base of all errors that end a command with one line and exit code 2."""
@@ -27,12 +29,24 @@ class PromptTooLong(BackendError):
         self.address, self.tokens, self.context = address, tokens, context
 
 
+class Interrupted(Exception):
+    """The user ended a run early. Everything that had arrived is stored."""
+
+
 class NotEnoughSamples(TtcError):
     """A strategy was asked about k draws from a pool of n < k."""
 
     def __init__(self, k: int, n: int) -> None:
         super().__init__(f"k = {k} needs {k - n} more samples than the {n} in the pool; add them with --samples {k}")
         self.k, self.n = k, n
+
+
+def printable(text: str) -> str:
+    """A stranger's text for a terminal: control characters, which could move its cursor or hide what was written,
+    become a replacement character; line breaks and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\ufffd" for c in text)
 
 
 def nearest(wrong: str, known: list[str], what: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ttc_bench.analysis.analyse import Analysis, measure, merged
 from ttc_bench.analysis.graded import grade, score
+from ttc_bench.analysis.quality import failures
 from ttc_bench.backends.by_name import make_backends, open_model
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Task, Verifier
@@ -93,6 +94,11 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
         config, backends, plans, store = session.config, session.backends, session.plans, session.store
         verifiers = session.verifiers(watch)
         before = manifest.claim(config.folder, config, backends.values())
+        if before and manifest.had_samples(before) and store.empty:
+            raise TtcError(
+                f"{store.path} holds no sample, but {config.folder} was made from some; give their file with --store, "
+                "or choose another --name to sample anew"
+            )
         described = manifest.describe(config, session.tasks, backends.values(), before)
         for entry, name in zip(described["models"], backends, strict=True):
             entry["verifiers"] = menu.identities(verifiers[name])
@@ -106,7 +112,7 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
             entry["verifiers"] = menu.identities(verifiers[name])  # with the parameters, once they are known
             notes = menu.remarks(entry["verifiers"])
             if name in filled:
-                served = [*answering.notes, *filled[name].notes]
+                served = [*answering.notes, *filled[name].notes, *failures(filled[name].reasons)]
                 notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
             part = measure(plans[name], pools, entry.get("parameters"), answering.likely_reason())
             parts.append(dataclasses.replace(part, notes=part.notes + notes))
@@ -159,7 +165,7 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     chosen = load_tasks(config)
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
-    with closing(Store(config.store_path)) as store:
+    with closing(Store(config.store_path, read_only=True)) as store:
         settings = {
             name: Setting(entry["id"], frozenset(entry["signals"]), store, config, recorded=entry.get("verifiers", {}))
             for name, entry in entries.items()
@@ -176,6 +182,8 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     ]
     analysis = merged(parts)
     notes = [note for entry in models for note in menu.remarks(entry["verifiers"])]
+    if any(row.failed for row in analysis.quality):
+        notes += failures(manifest.reasons(there))
     analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
     described = manifest.analysed({**there, "models": models}, analysis)
     return Result(folder, analysis, Filled(), described)

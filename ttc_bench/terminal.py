@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from ttc_bench.analysis import exchange
 from ttc_bench.analysis.quality import SHARES, Quality
@@ -21,6 +21,7 @@ from ttc_bench.analysis.thinking import BudgetFigures
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
+from ttc_bench.errors import printable
 from ttc_bench.experiment import Result, load_tasks
 from ttc_bench.problems import tasks as task_files
 from ttc_bench.problems.reference import solve
@@ -94,17 +95,15 @@ class Progress:
 
     def wait(self, requests: int, runs: str) -> None:
         """Called once where samples are left that another run on the same store is making."""
-        self._console.print(
-            f"Waiting for the samples of {requests:,} prompts, which another run is making ({runs}): none is made twice.",
-            highlight=False,
-        )
+        words = f"Waiting for the samples of {requests:,} prompts, which another run is making ({runs}): none is made twice."
+        self._console.print(_plain(words))
 
     def score(self, verifier: str, done: int, missing: int) -> None:
         """Called when a verifier begins, with `done` 0, and for every score that it gives."""
         now = time.monotonic()
         if done == 0:
             self._start = self._said = now
-            self._console.print(f"{missing:,} scores to make by {verifier}.", highlight=False)
+            self._console.print(_plain(f"{missing:,} scores to make by {verifier}."))
             if self._bar:
                 self._bar.add_task("scoring", total=missing, rate="loading the verifier")
                 self._bar.start()
@@ -126,24 +125,28 @@ def show(result: Result) -> None:
         console.print(_table(task, list(group)))
         for quality in result.analysis.quality:
             if (quality.task, quality.model) == (task, model):
-                console.print(f"  {quality_line(quality)}")
+                console.print(_plain(f"  {quality_line(quality)}"))
         diagnoses = (d for d in result.analysis.diagnoses if (d.task, d.model) == (task, model))
         for _, of_pool in groupby(diagnoses, key=lambda d: d.pool):
             console.print(verifier_table(list(of_pool)))
         for row in result.analysis.budgets:
             if (row.task, row.model) == (task, model):
-                console.print(f"  {budget_line(row)}")
+                console.print(_plain(f"  {budget_line(row)}"))
     for sentence in [*exchange.sentences(points), *result.analysis.findings]:
-        console.print(escape(sentence))
+        console.print(_plain(sentence))
     for note in result.analysis.notes:
-        console.print(f"[bold yellow]note:[/] {note}")
-    console.print(
-        f"This run spent: {paid(result.filled)}. The table shows what each method costs, stored samples included."
-    )
+        console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+    shown = " The table shows what each method costs, stored samples included." if points else ""
+    console.print(f"This run spent: {paid(result.filled)}.{shown}")
     pictures = [f"{name}.png" for name in PICTURES if (result.folder / f"{name}.png").exists()]
     tables = [name for name in TABLES if (result.folder / name).exists()]
     files = ", ".join([*(["report.html"] if points else []), *pictures, *tables, "run.json"])
-    console.print(f"Written to {result.folder}/: {files}")
+    console.print(_plain(f"Written to {result.folder}/: {files}"))
+
+
+def _plain(text: str) -> Text:
+    """A text that holds words of strangers: no markup in it counts, and no control character reaches the terminal."""
+    return Text(printable(text))
 
 
 def paid(filled: Filled) -> str:
@@ -159,7 +162,8 @@ def paid(filled: Filled) -> str:
 
 
 def _table(task: str, points: list[CurvePoint]) -> Table:
-    table = Table(title=f"{task} · {points[0].model} · {points[0].problems:,} problems", box=box.SIMPLE_HEAD)
+    title = _plain(f"{task} · {points[0].model} · {points[0].problems:,} problems")
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     table.add_column("method")
     table.add_column("k", justify="right")
     table.add_column("accuracy", justify="right")
@@ -171,12 +175,11 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
         if last and p.line != last:
             table.add_section()
         label, last = ("" if p.line == last else p.label()), p.line
-        interval = f"[{p.low:.3f}, {p.high:.3f}]"
         table.add_row(
-            label,
+            _plain(label),
             f"{p.change.kind} {p.change.amount}" if p.change.amount else str(p.k),
             f"{p.accuracy:.3f}",
-            interval.replace("[", r"\["),
+            _plain(f"[{p.low:.3f}, {p.high:.3f}]"),
             f"{p.tokens:,.0f}",
             "*" if p.pareto else "",
             style="dim" if p.bound else None,
@@ -197,14 +200,14 @@ def verifier_table(diagnoses: Sequence[Diagnosis]) -> Table:
     """Majority and the verifiers of one pool, a line each: what choosing one of the most samples loses and recovers."""
     d, c = diagnoses[0], diagnoses[0].choices[-1]
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column(f"chosen from {c.k} ({d.pool})", no_wrap=True)
+    table.add_column(_plain(f"chosen from {c.k} ({d.pool})"), no_wrap=True)
     for head in ("selection loss", "coverage loss", "gap closed", "AUROC within"):
         table.add_column(head, justify="right")
     for d in diagnoses:
         c = d.choices[-1]
         gap = f"{c.recovered.value:.0%}" if c.recovered else ""
         within = f"{d.within.value:.2f}" if d.within else ""
-        table.add_row(escape(d.selector), f"{c.selection_loss:.3f}", f"{c.coverage_loss:.3f}", gap, within)
+        table.add_row(_plain(d.selector), f"{c.selection_loss:.3f}", f"{c.coverage_loss:.3f}", gap, within)
     return table
 
 
@@ -225,7 +228,7 @@ def show_forecast(forecasts: Mapping[str, Forecast]) -> None:
     console = Console(highlight=False)
     for model, forecast in forecasts.items():
         if len(forecasts) > 1:
-            console.print(f"[bold]{escape(model)}[/]")
+            console.print(Text(printable(model), style="bold"))
         _show_forecast(console, forecast)
     if len(forecasts) > 1:
         every = total(list(forecasts.values()))
@@ -279,7 +282,7 @@ def list_tasks() -> None:
         raw = task_files.read(path)
         for spec, _ in task_files.specs(raw["name"]):
             kind = type(spec.source).__name__.removesuffix("Source").lower()
-            table.add_row(spec.name, kind, spec.description)
+            table.add_row(_plain(spec.name), kind, _plain(spec.description))
     Console().print(table)
 
 
@@ -290,12 +293,13 @@ def show_problems(config: Config, data: Path | None) -> None:
     for task in load_tasks(replace(config, data=str(data) if data else None)):
         for problem in task.problems:
             level = "" if problem.difficulty is None else f", difficulty {problem.difficulty:g}"
-            print(f"--- {problem.id}{level}")
+            print(printable(f"--- {problem.id}{level}"))
             for message in PROMPTS[METHODS[config.method[0]].prompt].render(task, problem):
-                print(f"[{message.role}]\n{message.content}\n")
-            print(f"[gold] {'any answer that passes the check' if problem.answer is None else problem.answer}")
+                print(printable(f"[{message.role}]\n{message.content}\n"))
+            gold = "any answer that passes the check" if problem.answer is None else problem.answer
+            print(printable(f"[gold] {gold}"))
             if problem.solution:
-                print(f"[solution] {problem.solution}")
+                print(printable(f"[solution] {problem.solution}"))
             print()
 
 

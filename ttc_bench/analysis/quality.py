@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from ttc_bench.core import Score
 from ttc_bench.sampling.plan import Plan
 
 SAME_TEXT = "the server probably ignores the temperature or the seed"
+MOST_REASONS = 5  # errors that are told in full
 SHARES = {  # field of Quality -> in words
     "truncated": "cut at the token limit",
     "unextracted": "without a readable answer",
@@ -83,6 +84,15 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
                 f"{likely_reason or SAME_TEXT}; more samples buy nothing here"
             )
     return sentences
+
+
+def failures(reasons: Mapping[str, int]) -> list[str]:
+    """A sentence for each of the errors that left most holes (words -> holes), and one for the rest."""
+    told = [f"{count:,} sample{'s' * (count != 1)} failed: {words}" for words, count in reasons.items()]
+    rest = list(reasons.values())[MOST_REASONS:]
+    if rest:
+        told[MOST_REASONS:] = [f"{sum(rest):,} more samples failed for {len(rest)} other reasons; run.json has them"]
+    return told
 
 
 def _unscored(pool: GradedPool) -> dict[str, float]:

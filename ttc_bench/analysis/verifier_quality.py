@@ -5,12 +5,10 @@ samples help), or one is and another is chosen (selection loss, pass@k - accurac
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -190,17 +188,6 @@ def rows(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
                         row[f.name] = value
             out.append({**row, "coverage_loss": c.coverage_loss, "selection_loss": c.selection_loss})
     return out
-
-
-def save(found: Sequence[Diagnosis], folder: Path) -> None:
-    """Writes verifiers.csv into `folder`; nothing where there was nothing to choose from."""
-    table = rows(found)
-    if not table:
-        return
-    with (folder / "verifiers.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
 
 
 def sentence(d: Diagnosis) -> str:

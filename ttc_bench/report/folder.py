@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,22 @@ DRAWN = (*TABLES, "report.html", *(f"{name}.{kind}" for name in PICTURES for kin
 
 def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
     """run.json, and, where there is a point to draw, the tables, the pictures and report.html. There is none while a
-    problem has no sample at all: leaving it out of the mean would flatter the model."""
+    problem has no sample at all: leaving it out of the mean would flatter the model. Every file is written beside the
+    old one and then takes its place, so that an interruption leaves the old ones."""
     manifest.write(folder, described)
-    for name in DRAWN:  # of an earlier run with other samples
-        (folder / name).unlink(missing_ok=True)
-    if not analysis.points:
-        return
-    _table(folder / "curve.csv", [_curve_row(p) for p in analysis.points])
-    _table(folder / "difficulty.csv", [_difficulty_row(row) for row in analysis.difficulty])
-    _table(folder / "budgets.csv", [vars(row) for row in analysis.budgets])
-    verifier_quality.save(analysis.diagnoses, folder)
-    draw(folder, analysis, described)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder, ignore_cleanup_errors=True) as place:
+        new = Path(place)
+        if analysis.points:
+            _table(new / "curve.csv", [_curve_row(p) for p in analysis.points])
+            _table(new / "difficulty.csv", [_difficulty_row(row) for row in analysis.difficulty])
+            _table(new / "budgets.csv", [vars(row) for row in analysis.budgets])
+            _table(new / "verifiers.csv", verifier_quality.rows(analysis.diagnoses))
+            draw(new, analysis, described)
+        for name in DRAWN:
+            if (new / name).exists():
+                (new / name).replace(folder / name)
+            else:  # of an earlier run with other samples
+                (folder / name).unlink(missing_ok=True)
 
 
 def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
@@ -82,4 +88,9 @@ def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -63,6 +63,7 @@ def finish(manifest: dict[str, Any], filled: Filled, analysis: Analysis) -> dict
         "this_run": {
             "samples_made": filled.made,
             "holes": len(filled.holes),
+            "reasons": filled.reasons,
             "spent": asdict(filled.spent),
             "wasted_on_failed_calls": asdict(filled.wasted),
             "scores_made": filled.scores,
@@ -70,6 +71,17 @@ def finish(manifest: dict[str, Any], filled: Filled, analysis: Analysis) -> dict
         },
         **_conclusions(analysis),
     }
+
+
+def had_samples(manifest: dict[str, Any]) -> bool:
+    """Whether a run had samples when it was analysed last."""
+    return any(shares.get("samples") for shares in manifest.get("quality", {}).values())
+
+
+def reasons(manifest: dict[str, Any]) -> dict[str, int]:
+    """The errors that left holes in the last run, in words, with how many each."""
+    known: dict[str, int] = manifest.get("this_run", {}).get("reasons", {})
+    return known
 
 
 def analysed(manifest: dict[str, Any], analysis: Analysis) -> dict[str, Any]:
@@ -100,7 +112,7 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes run.json in one step, so that no reader sees half of it."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{FILE}.{os.getpid()}"
-    part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace")
     part.replace(folder / FILE)
 
 
@@ -108,7 +120,7 @@ def claim(folder: Path, config: Config, backends: Iterable[Backend]) -> dict[str
     """Makes sure that a results folder is new (None) or belongs to this very run (its manifest). Raises TtcError
     otherwise."""
     if not (folder / FILE).exists():
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise TtcError(f"{folder} holds other files and no {FILE}; choose another folder with --name")
         return None
     there = read(folder)

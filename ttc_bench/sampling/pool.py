@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
 from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
-from ttc_bench.errors import BackendError
+from ttc_bench.errors import BackendError, Interrupted
 from ttc_bench.sampling.store import Store
 
 NOTHING = Usage()
 POLL_S = 0.5  # between two looks at what another run is making
+
+
+class Stop:
+    """A wish to end a run early: asked for from outside, heeded where samples are made."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._backend: Backend | None = None
+
+    def request(self) -> bool:
+        """Asks the backend at work to start nothing further. Whether it will end by itself, once what is under way and
+        paid for has arrived; False where there is nothing to wait for."""
+        self.wanted = True
+        return self._backend is not None and self._backend.stop()
+
+    @contextmanager
+    def while_sampling(self, backend: Backend) -> Iterator[None]:
+        """Raises Interrupted at the end where the run was to end early."""
+        self._backend = backend
+        try:
+            yield
+        finally:
+            self._backend = None
+        if self.wanted:
+            raise Interrupted
 
 
 @dataclass(frozen=True)
@@ -29,6 +54,11 @@ class Filled:
     scores: int = 0
     scoring: Usage = NOTHING  # what these took, beside `spent`
     notes: tuple[str, ...] = ()  # why samples are missing, where that was not chance
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """The distinct errors that left holes, in words, with how many each; the most frequent first."""
+        return dict(Counter(str(hole.error) for hole in self.holes).most_common())
 
     def __add__(self, other: Filled) -> Filled:
         return Filled(
@@ -63,12 +93,13 @@ async def fill(
     on_sample: Callable[[Sample], None] = lambda sample: None,
     limit: SpendingLimit | None = None,
     on_wait: Callable[[int, str], None] = lambda requests, runs: None,
+    stop: Stop | None = None,
 ) -> Filled:
     """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend and the limit
     allow. Asks for missing indices only, and does not touch the backend when there are none. Each sample is stored
     before the next is awaited, so an interruption loses nothing that had arrived. What another run on the same store is
     making is waited for and not made again: `on_wait` is told how many requests that are, and which runs. Raises the
-    backend's fatal errors, and StoreError."""
+    backend's fatal errors, StoreError, and Interrupted where the `stop` was asked for."""
     total, tried, waiting = Filled(), set[tuple[str, int]](), False
     while True:
         missing = [
@@ -82,7 +113,8 @@ async def fill(
         jobs = [Job(request, indices) for request, indices in store.missing(missing) if request.address in held]
         if jobs:
             try:
-                total += await _sample(store, backend, jobs, on_sample, limit)
+                with (stop or Stop()).while_sampling(backend):
+                    total += await _sample(store, backend, jobs, on_sample, limit)
             finally:
                 store.claims.release(held)
             tried |= {(job.request.address, index) for job in jobs for index in job.indices}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ttc_bench.core import Backend, Job, Sample
 from ttc_bench.errors import BackendError, PromptTooLong, TaskError, TtcError
 from ttc_bench.prices import DollarLimit
 from ttc_bench.sampling import changes
 from ttc_bench.sampling.plan import Plan
-from ttc_bench.sampling.pool import Filled, fill, left
+from ttc_bench.sampling.pool import Filled, Stop, fill, left
 from ttc_bench.sampling.store import Store
 
 
@@ -26,6 +26,7 @@ class Watch:
     on_sample: Callable[[Sample], None] = _ignore
     on_score: Callable[[str, int, int], None] = _ignore  # verifier, scores done, scores to make
     on_wait: Callable[[int, str], None] = _ignore  # requests that other runs are sampling, and which runs
+    stop: Stop = field(default_factory=Stop)  # by which the caller ends it early
 
 
 SILENT = Watch()
@@ -83,7 +84,7 @@ class _Filling:
 
     async def _fill(self, wanted: changes.Wanted) -> Filled:
         watch = self.watch
-        return await fill(self.store, self.backend, wanted, watch.on_sample, self.limit, watch.on_wait)
+        return await fill(self.store, self.backend, wanted, watch.on_sample, self.limit, watch.on_wait, watch.stop)
 
     async def pools(self, wanted: changes.Wanted) -> Filled:
         """Brings the pools to the samples that are wanted. Raises TtcError, naming the problem of a prompt that is too

@@ -45,6 +45,11 @@ class Store:
         except sqlite3.Error as error:
             raise explained(self.path, error) from None
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no sample at all."""
+        return not self._rows("select 1 from samples limit 1")
+
     def have(self, address: str) -> frozenset[int]:
         """The indices that exist."""
         rows = self._rows("select idx from samples where address = ?", (address,))

@@ -115,10 +115,11 @@ class OpenAIBackend(Backend):
         """Why samples of one request at temperature > 0 may all be the same text here."""
         return self.dialect.likely_reason()
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         """Starts no further call. Those at the server are paid for: `sample` still yields them, then ends."""
         for run in self._runs:
             run.stop()
+        return True
 
     async def close(self) -> None:
         await self._wire.close()
