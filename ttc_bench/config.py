@@ -23,6 +23,7 @@ from ttc_bench.strategies.methods import METHODS, Method
 
 # Fields that decide which samples a results folder stands for. The others (samples, methods, limit, ...) may change
 # from run to run: they add samples or look at the same ones differently.
+LONGEST_FOLDER = 200  # bytes; file systems take 255, and files beside it have longer names
 BUDGET_MODES = ("forced-exit", "rerun")
 IDENTITY = ("model", "task", "max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "data", "difficulty")
 
@@ -108,6 +109,8 @@ class Config:
         for name, text in _texts(self):
             if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
                 raise TtcError(f"{name} = {text!r}: expected a text without control characters")
+        if len(self.folder.name.encode()) > LONGEST_FOLDER:
+            raise TtcError(f"name: {len(self.folder.name)} characters; expected at most {LONGEST_FOLDER} bytes")
         for fine, message in checks:
             if not fine:
                 raise TtcError(message)
@@ -227,12 +230,15 @@ def from_file(path: Path) -> dict[str, Any]:
     """The fields in a YAML file of flags, or in the run.json of an earlier run. Raises TtcError."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TtcError(f"{path}: cannot be read as a configuration ({' '.join(str(error).split())})") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise TtcError(f"{path}: cannot be read as a configuration ({' '.join(str(error).split())[:200]})") from None
     if not isinstance(raw, dict):
         raise TtcError(f"{path}: expected fields such as 'model: builtin', found {type(raw).__name__}")
     fields = raw["config"] if "ttc_bench" in raw and "config" in raw else raw
     known = [f.name for f in dataclasses.fields(Config)]
+    if not isinstance(fields, dict):
+        raise TtcError(f"{path}: config: expected fields such as 'model: builtin', found {type(fields).__name__}")
+    fields = {str(key): value for key, value in fields.items()}
     for key in fields:
         if key.replace("-", "_") not in known:
             raise TtcError(f"{path}: " + nearest(str(key), known, "field"))

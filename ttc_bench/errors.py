@@ -29,6 +29,10 @@ class PromptTooLong(BackendError):
         self.address, self.tokens, self.context = address, tokens, context
 
 
+class CannotWrite(TtcError):
+    """A results folder cannot be written to."""
+
+
 class Interrupted(Exception):
     """The user ended a run early. Everything that had arrived is stored."""
 

@@ -16,7 +16,7 @@ from ttc_bench.analysis.quality import failures
 from ttc_bench.backends.by_name import make_backends, open_model
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Task, Verifier
-from ttc_bench.errors import TaskError, TtcError
+from ttc_bench.errors import CannotWrite, TaskError, TtcError
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -39,6 +39,7 @@ class Result:
     analysis: Analysis
     filled: Filled
     manifest: dict[str, Any]
+    written: bool = True  # False: the folder cannot be written to, as on a read-only disk
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,12 @@ async def dry_run(
 
 
 async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
-    """`replay` a run, and write its results folder anew."""
+    """`replay` a run, and write its results folder anew, where that can be done."""
     result = await replay(folder, changes)
-    write(folder, result.analysis, result.manifest)
+    try:
+        write(folder, result.analysis, result.manifest)
+    except CannotWrite:
+        return dataclasses.replace(result, written=False)
     return result
 
 
@@ -161,13 +165,17 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     config = dataclasses.replace(
         config, out=str(folder.parent), name=folder.name, store=config.store or _store_of(folder)
     )
+    if len(config.model) != len(there["models"]):
+        raise TtcError(f"{folder / manifest.FILE}: config.model and models do not name the same models; run it again")
     entries = dict(zip(config.model, there["models"], strict=True))
     chosen = load_tasks(config)
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
     with closing(Store(config.store_path, read_only=True)) as store:
         settings = {
-            name: Setting(entry["id"], frozenset(entry["signals"]), store, config, recorded=entry.get("verifiers", {}))
+            name: Setting(
+                entry["id"], frozenset(entry.get("signals", ())), store, config, recorded=entry.get("verifiers", {})
+            )
             for name, entry in entries.items()
         }
         verifiers = menu.for_models(config.verifiers, chosen, settings)

@@ -121,9 +121,9 @@ def _read(path: Path) -> _File:
         return _File.model_validate(content)
     except OSError as error:
         raise TtcError(f"cannot read the price file {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TtcError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the file"
         raise TtcError(f"{path}: {field}: {first['msg']}; compare {SHIPPED.name} in the package") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise TtcError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None

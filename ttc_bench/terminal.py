@@ -138,6 +138,9 @@ def show(result: Result) -> None:
         console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
     shown = " The table shows what each method costs, stored samples included." if points else ""
     console.print(f"This run spent: {paid(result.filled)}.{shown}")
+    if not result.written:
+        console.print(_plain(f"{result.folder} cannot be written to: its files are as they were."))
+        return
     pictures = [f"{name}.png" for name in PICTURES if (result.folder / f"{name}.png").exists()]
     tables = [name for name in TABLES if (result.folder / name).exists()]
     files = ", ".join([*(["report.html"] if points else []), *pictures, *tables, "run.json"])

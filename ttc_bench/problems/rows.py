@@ -69,9 +69,16 @@ def _object(path: Path, place: str, line: str) -> dict[str, Any]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise TaskError(f"{path}, {place}: not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists within lists without end
+        raise TaskError(f"{path}, {place}: cannot be read ({str(error)[:200]})") from None
     if not isinstance(row, dict):
         raise TaskError(f"{path}, {place}: expected a JSON object with named fields")
-    return row
+    return {key: _whole(value) for key, value in row.items()}
+
+
+def _whole(value: Any) -> Any:
+    """A text in which halves of surrogate pairs, which no encoding can write, are question marks."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _table(path: Path) -> list[Row]:

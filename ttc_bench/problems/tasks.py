@@ -125,6 +125,8 @@ def specs(name: str) -> list[tuple[Spec, Path]]:
     variants = raw.pop("variants", None)
     if variants is None:
         return [(_spec(raw, path), path)]
+    if not isinstance(variants, dict) or not all(isinstance(v, dict | None) for v in variants.values()):
+        raise TaskError(f"{path}: variants: expected names, each with the fields that differ")
     merged = {f"{raw['name']}-{v}": _merge(raw, changes or {}) for v, changes in variants.items()}
     chosen = merged if wanted in (None, raw["name"]) else {wanted: merged[wanted]}
     return [(_spec({**fields, "name": full}, path), path) for full, fields in chosen.items()]
@@ -295,9 +297,8 @@ def read(path: Path) -> dict[str, Any]:
         raise TaskError(
             f"{path}: cannot be read ({error.strerror}); give a shipped task's name or a YAML file"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise TaskError(f"{path}: not a YAML file in UTF-8 ({reason})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise TaskError(f"{path}: not a YAML file in UTF-8 ({' '.join(str(error).split())[:200]})") from None
     if not isinstance(raw, dict) or "name" not in raw:
         raise TaskError(f"{path}: name: this field is missing")
     return raw

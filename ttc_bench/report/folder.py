@@ -30,9 +30,12 @@ DRAWN = (*TABLES, "report.html", *(f"{name}.{kind}" for name in PICTURES for kin
 def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
     """run.json, and, where there is a point to draw, the tables, the pictures and report.html. There is none while a
     problem has no sample at all: leaving it out of the mean would flatter the model. Every file is written beside the
-    old one and then takes its place, so that an interruption leaves the old ones."""
+    old one and then takes its place, so that an interruption leaves the old ones. Raises CannotWrite."""
     manifest.write(folder, described)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder, ignore_cleanup_errors=True) as place:
+    with (
+        manifest.writing(folder),
+        tempfile.TemporaryDirectory(prefix=".new-", dir=folder, ignore_cleanup_errors=True) as place,
+    ):
         new = Path(place)
         if analysis.points:
             _table(new / "curve.csv", [_curve_row(p) for p in analysis.points])

@@ -6,17 +6,20 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from ttc_bench.analysis.analyse import Analysis
 from ttc_bench.config import IDENTITY, Config, to_fields
 from ttc_bench.core import Backend, Task
-from ttc_bench.errors import TtcError
+from ttc_bench.errors import CannotWrite, TtcError
 from ttc_bench.problems.tasks import digest
 from ttc_bench.sampling.pool import Filled
 
@@ -80,8 +83,10 @@ def had_samples(manifest: dict[str, Any]) -> bool:
 
 def reasons(manifest: dict[str, Any]) -> dict[str, int]:
     """The errors that left holes in the last run, in words, with how many each."""
-    known: dict[str, int] = manifest.get("this_run", {}).get("reasons", {})
-    return known
+    told = manifest.get("this_run", {}).get("reasons", {})
+    return (
+        {str(words): count for words, count in told.items() if isinstance(count, int)} if isinstance(told, dict) else {}
+    )
 
 
 def analysed(manifest: dict[str, Any], analysis: Analysis) -> dict[str, Any]:
@@ -93,23 +98,64 @@ def _conclusions(analysis: Analysis) -> dict[str, Any]:
     return {"quality": {row.name: row.shares() for row in analysis.quality}, "notes": list(analysis.notes)}
 
 
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    signals: list[str] = []
+    parameters: int | None = None
+    verifiers: dict[str, dict[str, Any]] = {}
+
+
+class _Manifest(BaseModel):
+    """What a report relies on; everything else in run.json is for people."""
+
+    model_config = ConfigDict(extra="allow")
+
+    config: dict[str, Any]
+    models: list[_Model] = Field(min_length=1)
+    quality: dict[str, dict[str, float]] = {}
+    this_run: dict[str, Any] = {}
+
+
 def read(folder: Path) -> dict[str, Any]:
-    """The manifest of a results folder. Raises TtcError where there is none."""
+    """The manifest of a results folder. Raises TtcError where there is none, or where it was edited to nonsense."""
+    path = folder / FILE
     try:
-        raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(raw, dict) and "model" in raw:  # a run of version 0.1: it had one model
             raw["models"] = [raw.pop("model")]
-        if not isinstance(raw, dict) or not {"config", "models"} <= raw.keys():
-            raise ValueError("fields config and models are missing")
+        _Manifest.model_validate(raw)
     except OSError:
         raise TtcError(f"{folder}: no {FILE} in it; give the folder of an earlier run, such as results/NAME") from None
-    except ValueError as error:
-        raise TtcError(f"{folder / FILE}: not the manifest of a run ({error})") from None
-    return raw
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise TtcError(f"{path}: not the manifest of a run ({field}: {first['msg']})") from None
+    except (ValueError, RecursionError) as error:
+        raise TtcError(f"{path}: not the manifest of a run ({' '.join(str(error).split())[:200]})") from None
+    manifest: dict[str, Any] = raw
+    return manifest
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:
-    """Writes run.json in one step, so that no reader sees half of it."""
+    """Writes run.json in one step, so that no reader sees half of it. Raises CannotWrite."""
+    with writing(folder):
+        _write(folder, manifest)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raises CannotWrite for what the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(
+            f"{folder} cannot be written to ({error.strerror or error}); every sample is kept, and the same command goes on"
+        ) from None
+
+
+def _write(folder: Path, manifest: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{FILE}.{os.getpid()}"
     part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace")

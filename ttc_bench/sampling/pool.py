@@ -12,6 +12,7 @@ from typing import cast
 from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
 from ttc_bench.errors import BackendError, Interrupted
 from ttc_bench.sampling.store import Store
+from ttc_bench.sampling.store_file import StoreError
 
 NOTHING = Usage()
 POLL_S = 0.5  # between two looks at what another run is making
@@ -127,6 +128,28 @@ async def fill(
             await asyncio.sleep(POLL_S)
 
 
+async def _keep(store: Store, backend: Backend, sample: Sample, rest: AsyncGenerator[Sample, None]) -> None:
+    """Stores a sample. Where there is no room for it, nothing further is asked for, and what is under way and paid for is
+    taken in and tried again once it has all arrived: room may have been made. Raises StoreError with what is lost."""
+    try:
+        store.add(sample)
+        return
+    except StoreError as error:
+        arrived = [sample]
+        if backend.stop():
+            arrived += [more async for more in rest if more.completion is not None]
+        lost = 0
+        for late in arrived:
+            try:
+                store.add(late)
+            except StoreError:
+                lost += 1
+        words = (
+            f"; {lost} sample{'s' * (lost != 1)} that had arrived {'are' if lost > 1 else 'is'} lost" if lost else ""
+        )
+        raise StoreError(f"{error}{words}") from None
+
+
 async def _sample(
     store: Store,
     backend: Backend,
@@ -150,7 +173,7 @@ async def _sample(
             if sample.completion is None:
                 holes.append(sample)
             else:
-                store.add(sample)
+                await _keep(store, backend, sample, samples)
                 made += 1
                 spent += sample.completion.usage
             on_sample(sample)

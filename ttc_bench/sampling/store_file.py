@@ -129,19 +129,23 @@ def _writable(path: Path) -> sqlite3.Connection:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     """Writes nothing, not even beside the file: on a read-only disk SQLite must be told that nobody else writes."""
-    for options in ("mode=ro", "mode=ro&immutable=1"):
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=WAIT_S, isolation_level=None)
-        try:
-            _check(db, path)
-            return db
-        except sqlite3.OperationalError as error:
-            db.close()
-            if "immutable" in options or not ("unable to open" in str(error) or "readonly" in str(error)):
-                raise
-        except BaseException:
-            db.close()
+    try:
+        return _checked(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if not any(symptom in str(error) for symptom in ("unable to open", "readonly")):
             raise
-    raise AssertionError("unreachable: the last way either returns or raises")
+        return _checked(path, "mode=ro&immutable=1")
+
+
+def _checked(path: Path, options: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{options}"
+    db = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
+    try:
+        _check(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from ttc_bench.backends.local.weights import Weights
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes of GGUF's scalar types
 _STRING, _ARRAY = 8, 9
+LONGEST_NAME, DEEPEST = 65_535, 8  # bytes of a name, arrays within arrays: GGUF files have far less
 _BUFFERS = (".inv_freq", ".masked_bias", ".attn.bias")  # constants that old checkpoints keep beside the weights
 _OUTPUT = "lm_head.weight"
 
@@ -80,8 +82,11 @@ def _gguf(path: Path) -> int | None:
         total = 0
         for _ in range(tensors):
             name = _string(file)
-            shape = [_number(file, 8) for _ in range(_number(file, 4))]
-            file.seek(12, 1)  # type and place
+            dimensions = _number(file, 4)
+            if dimensions > DEEPEST:
+                raise ValueError(f"a tensor of {dimensions} dimensions")
+            shape = [_number(file, 8) for _ in range(dimensions)]
+            _past(file, 12)  # type and place
             total += 0 if name.startswith("rope_") else math.prod(shape)
         return total or None
 
@@ -94,18 +99,30 @@ def _number(file: BinaryIO, size: int) -> int:
 
 
 def _string(file: BinaryIO) -> str:
-    return file.read(_number(file, 8)).decode("utf-8", "replace")
+    length = _number(file, 8)
+    if length > LONGEST_NAME:
+        raise ValueError(f"a name of {length} bytes")
+    return file.read(length).decode("utf-8", "replace")
 
 
-def _skip(file: BinaryIO, kind: int) -> None:
+def _past(file: BinaryIO, size: int) -> None:
+    """Moves on by so many bytes. Raises ValueError where the file ends before."""
+    if size > os.fstat(file.fileno()).st_size - file.tell():
+        raise ValueError("the file ends within its header")
+    file.seek(size, 1)
+
+
+def _skip(file: BinaryIO, kind: int, depth: int = 0) -> None:
     if kind == _STRING:
-        file.seek(_number(file, 8), 1)
+        _past(file, _number(file, 8))
     elif kind == _ARRAY:
+        if depth == DEEPEST:
+            raise ValueError("arrays within arrays without end")
         inner, count = _number(file, 4), _number(file, 8)
         if inner in _SIZES:
-            file.seek(count * _SIZES[inner], 1)
+            _past(file, count * _SIZES[inner])
         else:
-            for _ in range(count):
-                _skip(file, inner)
+            for _ in range(count):  # each takes bytes, so the end of the file ends it
+                _skip(file, inner, depth + 1)
     else:
-        file.seek(_SIZES[kind], 1)
+        _past(file, _SIZES[kind])

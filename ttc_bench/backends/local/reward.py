@@ -161,13 +161,11 @@ class _Loaded:
         options: dict[str, Any] = {"date_string": files.FIXED_DATE}
         if isinstance(template, str) and "strftime_now" in template:
             options["chat_template"] = files.DATE_MACRO + template
-        import jinja2
-
         try:
             text: str = self.tokenizer.apply_chat_template(
                 [*asked, {"role": "assistant", "content": answer}], tokenize=False, **options
             )
-        except jinja2.TemplateError as error:
+        except Exception as error:  # a template is a stranger's program: it may raise what it likes
             raise BackendError(f"its chat template refuses a question and an answer: {error}", fatal=True) from error
         return text
 

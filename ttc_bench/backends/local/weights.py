@@ -162,6 +162,8 @@ def pick_devices(device: str) -> tuple[str, ...]:
             found = torch.device(name)
         except RuntimeError as error:
             raise BackendError(f"unknown device '{name}'; known: {', '.join(known)}", fatal=True) from error
+        if found.type == "mps" and not torch.backends.mps.is_available():
+            raise BackendError(f"device {name} is not on this machine; known: {', '.join(known)}", fatal=True)
         if found.type == "cuda":
             taken.append(found.index or 0)
             if taken[-1] >= gpus:
