@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 
-from ttc_bench.analysis.stats import CONFIDENCE, paired_difference
+from ttc_bench.analysis.stats import least_difference
 from ttc_bench.core import CurvePoint
 from ttc_bench.model_names import labels
 
-MARGIN = 0.1  # in accuracy: a difference between two models has to be known this well, either way, to be spoken of
+MARGIN = 0.05  # in accuracy: whoever may be this much worse does not match
 TARGETS = ("direct", "cot")
 RULE = (
-    f"A match is stated where a curve reaches it and the paired difference between the models is known to ±{MARGIN:.2f} "
-    "(95% interval over problems); between computed points curves are read off in log FLOPs, beyond them not at all."
+    f"A match is stated where a curve reaches it and is known to be less than {MARGIN:.2f} below it (paired over problems, "
+    "97.5% bound, stricter the more curves were tried); between computed points curves are read off in log FLOPs, beyond "
+    "them not at all."
 )
 
 
 @dataclass(frozen=True)
 class Exchange:
     """A smaller model on its way to what a larger one reaches with a single sample (`target`). `point` is the first
-    computed point of any of its curves that is at least as accurate, at the least FLOPs; or, where there is none, its
-    most accurate. `before` is the point before that on the same curve. `flops` and `tokens` (means per problem) are
-    read off between the two; None where the answer is withheld, for the reason `withheld`."""
+    computed point of any of its curves that is at least as accurate and known to be no more than MARGIN worse, at the
+    least FLOPs. Where there is none the answer is withheld, for the reason `withheld`, and `point` is the first that is
+    at least as accurate, or else the most accurate. `before` is the point before it on the same curve, if that is less
+    accurate than the target. `flops` and `tokens` (means per problem) are read off between the two; None where withheld.
+    `lead`: the small model is known to be ahead by this, or behind by no more."""
 
     target: CurvePoint
     point: CurvePoint
@@ -36,6 +39,8 @@ class Exchange:
     flops: float | None = None
     tokens: float | None = None
     withheld: str = ""
+    lead: float | None = None
+    reached: bool = True  # False: no computed point is as accurate as the target
 
 
 def exchanges(points: Sequence[CurvePoint]) -> list[Exchange]:
@@ -68,23 +73,31 @@ def _curves(points: Sequence[CurvePoint]) -> Iterator[list[CurvePoint]]:
 
 
 def _exchange(curves: Sequence[Sequence[CurvePoint]], target: CurvePoint) -> Exchange:
-    reached = []
-    for line in curves:
-        i = next((i for i, p in enumerate(line) if p.accuracy >= target.accuracy), None)
-        if i is not None:
-            point, before = line[i], line[i - 1] if i else None
-            reached.append(Exchange(target, point, before, *_crossing(before, point, target.accuracy)))
+    reached = [
+        _reached(line, i, target, len(curves))
+        for line in curves
+        for i, point in enumerate(line)
+        if point.accuracy >= target.accuracy
+    ]
     if not reached:
         best = max((p for line in curves for p in line), key=lambda p: (p.accuracy, -p.tokens))
         most = max(p.k for line in curves for p in line)
-        return Exchange(target, best, withheld=f"not reached within {most} sample{'s' * (most > 1)}")
-    first = min(reached, key=lambda e: e.flops or 0.0)
-    margin = _margin(first.point, target)
-    if margin is None or margin > MARGIN:
-        known = "not known" if margin is None else f"known to ±{margin:.2f} only"
-        reason = f"over {target.problems:,} problem{'s' * (target.problems != 1)} their paired difference is {known}"
-        return Exchange(target, first.point, first.before, withheld=f"{reason}, ±{MARGIN:.2f} is asked for")
-    return first
+        return Exchange(target, best, reached=False, withheld=f"not reached within {most} sample{'s' * (most > 1)}")
+    known = [e for e in reached if e.lead is not None and e.lead > -MARGIN]
+    first = min(known or reached, key=lambda e: e.flops or 0.0)
+    if known:
+        return first
+    over = f"over {target.problems:,} problem{'s' * (target.problems != 1)}"
+    reason = f"{over} their paired difference is not known"
+    if first.lead is not None:
+        reason = f"{over} it may still be {-first.lead:.2f} worse, and a match is less than {MARGIN:.2f}"
+    return replace(first, flops=None, tokens=None, withheld=reason)
+
+
+def _reached(line: Sequence[CurvePoint], i: int, target: CurvePoint, curves: int) -> Exchange:
+    before = line[i - 1] if i and line[i - 1].accuracy < target.accuracy else None
+    flops, tokens = _crossing(before, line[i], target.accuracy)
+    return Exchange(target, line[i], before, flops, tokens, lead=_lead(line[i], target, curves))
 
 
 def _crossing(before: CurvePoint | None, point: CurvePoint, accuracy: float) -> tuple[float, float]:
@@ -98,19 +111,17 @@ def _crossing(before: CurvePoint | None, point: CurvePoint, accuracy: float) -> 
     return flops, tokens
 
 
-def _margin(a: CurvePoint, b: CurvePoint) -> float | None:
-    """Half the 95 % interval of their difference, paired over problems. Where no problem differs the spread says
-    nothing, and the exact bound for "none of Q" takes its place, as in stats.mean_interval."""
-    if len(a.values) != len(b.values) or len(a.values) < 2:
+def _lead(point: CurvePoint, target: CurvePoint, curves: int) -> float | None:
+    """How far the point is known to be ahead (negative: behind) of the target; every curve is a chance to be lucky."""
+    if len(point.values) != len(target.values) or len(point.values) < 2:
         return None
-    _, low, high = paired_difference(a.values, b.values)
-    return (high - low) / 2 or 1 - ((1 - CONFIDENCE) / 2) ** (1 / len(a.values))
+    return least_difference(target.values, point.values, curves)
 
 
 def _sentence(e: Exchange, names: dict[str, str]) -> str:
     small, large = names[e.point.model], names[e.target.model]
     theirs = f"{large} with {e.target.label()} at k = 1 ({e.target.accuracy:.2f}; {_flops(e.target.flops)} FLOPs)"
-    if e.withheld.startswith("not reached"):
+    if not e.reached:
         best = f"{e.point.accuracy:.2f} with {e.point.label()} at k = {e.point.k}"
         return f"{e.target.task}: {small} against {theirs}: {e.withheld} (best: {best}); withheld."
     if e.flops is None or e.tokens is None:
@@ -119,7 +130,9 @@ def _sentence(e: Exchange, names: dict[str, str]) -> str:
     at = f"at k = {e.point.k}"
     if e.before is not None and e.point.accuracy > e.target.accuracy:
         at = f"between k = {e.before.k} and k = {e.point.k}"
-    word = "matches" if e.before is not None or e.point.accuracy == e.target.accuracy else "already exceeds"
+    word = "exceeds" if e.before is None and (e.lead or 0.0) > 0 else "matches"
+    if e.point.k == 1:
+        word = f"already {word}"
     mine = f"{small} with {e.point.label()} {at} ({_flops(e.flops)} FLOPs, {e.tokens:,.0f} tokens)"
     ratio = e.flops / e.target.flops if e.target.flops else 0.0
     return f"{e.target.task}: {mine} {word} {theirs}, for {ratio:.2g} times the FLOPs."

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import comb, sqrt
+from math import comb
 
+from ttc_bench.analysis.intervals import ROUNDING, TAIL, difference_limits, mean_limits
 from ttc_bench.core import CurvePoint
 from ttc_bench.errors import NotEnoughSamples
-
-CONFIDENCE = 0.95
-ROUNDING = 1e-9  # a sum of weights can be this far from 1
 
 
 def mean(values: Sequence[float]) -> float:
@@ -34,39 +32,42 @@ def draws_variance(value: float, draws: int) -> float:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high) of one value in 0..1 per problem: 95 %, t with Q - 1 degrees of freedom on sd/sqrt(Q), cut to
-    0..1. Where all values are 0 or all are 1 the spread tells nothing and the exact binomial bound takes its place
-    (Clopper and Pearson 1934), so that "20 of 20" is not printed as certainty. One problem tells nothing: 0..1."""
+    """(mean, low, high) of one value in 0..1 per problem: 95 %, intervals.py has the formula. Near 0 and 1 it holds too,
+    and "20 of 20" is not printed as certainty. One problem tells nothing: 0..1."""
     q = len(values)
     if q == 0:
         raise ValueError("no problems: an accuracy needs at least one")
-    mean = sum(values) / q
+    mean = float(sum(values) / q)
     if q == 1:
         return mean, 0.0, 1.0
     if max(values) < ROUNDING or min(values) > 1 - ROUNDING:
-        reach = 1 - ((1 - CONFIDENCE) / 2) ** (1 / q)
-        return (0.0, 0.0, reach) if mean < 0.5 else (1.0, 1 - reach, 1.0)
-    half = _half_width(values, mean)
-    return mean, max(0.0, mean - half), min(1.0, mean + half)
+        mean = float(round(mean))
+    low, high = mean_limits(q, mean * q, sum(v * v for v in values) if 0 < mean < 1 else mean * q)
+    return mean, float(low), float(high)
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high) of b - a over the same problems in the same order: 95 %, t with Q - 1 degrees of freedom.
-    Pairing removes the difference between problems from the noise. Raises ValueError for unequal lengths."""
-    differences = [y - x for x, y in zip(a, b, strict=True)]
-    if len(differences) < 2:
+    """(mean, low, high) of b - a over the same problems in the same order, values in 0..1: 95 %, intervals.py has the
+    formula. Pairing removes the difference between problems from the noise. Problems that all agree are no certainty: of
+    60 they leave ±0.06. Raises ValueError for unequal lengths."""
+    if len(a) < 2:
         raise ValueError("a paired comparison needs at least two problems")
-    mean = sum(differences) / len(differences)
-    half = _half_width(differences, mean)
-    return mean, mean - half, mean + half
+    return _paired(a, b, TAIL)
 
 
-def _half_width(values: Sequence[float], mean: float) -> float:
-    from scipy.stats import t
+def least_difference(a: Sequence[float], b: Sequence[float], comparisons: int) -> float:
+    """The lower end of `paired_difference`, for the best of several comparisons: the 2.5 % with which it is missed are
+    shared among them (Bonferroni), so that looking often proves nothing. That is one half of an equivalence test: b is
+    not worse than a by more than a margin if this is above -margin (Schuirmann 1987)."""
+    return _paired(a, b, TAIL / comparisons)[1]
 
-    q = len(values)
-    sd = sqrt(sum((v - mean) ** 2 for v in values) / (q - 1))
-    return float(t.ppf((1 + CONFIDENCE) / 2, q - 1)) * sd / sqrt(q)
+
+def _paired(a: Sequence[float], b: Sequence[float], tail: float) -> tuple[float, float, float]:
+    differences = [y - x for x, y in zip(a, b, strict=True)]
+    squared = [d * d for d in differences]
+    total, cubes = sum(differences), sum(d * s for d, s in zip(differences, squared, strict=True))
+    low, high = difference_limits(len(a), total, sum(squared), cubes, sum(map(abs, differences)), tail)
+    return total / len(a), float(low), float(high)
 
 
 def mark_pareto(points: Sequence[CurvePoint]) -> list[CurvePoint]:

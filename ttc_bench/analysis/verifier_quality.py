@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ttc_bench.analysis.stats import CONFIDENCE, mean_interval
+from ttc_bench.analysis.intervals import CONFIDENCE
+from ttc_bench.analysis.stats import mean_interval
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BINS = 10
@@ -105,7 +106,7 @@ def pooled_auroc(problems: Sequence[Scored], rng: np.random.Generator) -> Interv
 
 def within_auroc(problems: Sequence[Scored]) -> tuple[Interval | None, int]:
     """(mean over problems of each problem's own AUROC, problems that have one): the within-question discrimination of
-    Taubenfeld et al. (2025, arXiv:2502.06233), every problem counting alike. t interval. It is this that choosing
+    Taubenfeld et al. (2025, arXiv:2502.06233), every problem counting alike. It is this that choosing
     among the samples of a problem lives on: a pooled AUROC may only tell easy problems from hard ones."""
     values = [auroc(scores, right) for scores, right in problems if any(right) and not all(right)]
     return (Interval(*mean_interval(values)), len(values)) if values else (None, 0)
