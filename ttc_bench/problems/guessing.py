@@ -27,8 +27,8 @@ def guess(problems: Sequence[Problem], grader: Grader, family: Family | None = N
         shares = [1 / n if (n := options(p.question)) else None for p in problems]
     else:
         return None
-    known = [share for share in shares if share is not None]
-    return fmean(known) if known and len(known) == len(shares) else None
+    counted = [share for share in shares if share is not None]
+    return fmean(counted) if counted and len(counted) == len(shares) else None
 
 
 def options(question: str) -> int | None:

@@ -35,7 +35,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
 
 
 def solve(problem: Problem) -> str:
-    """Reads the question again and works it out."""
+    """Parses the question and works it out."""
     start = re.match(r"Start with (\d+)\.", problem.question)
     if start is None:
         raise ValueError(f"not a chain-arithmetic question: {problem.question!r}")

@@ -89,7 +89,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
 
 
 def solve(problem: Problem) -> str:
-    """Reads the question again and sorts what it lists."""
+    """Parses the question and sorts what it lists."""
     ask, listed = problem.question.rstrip("?").split(": ")
     kind, largest = next((k, ask == w[0]) for k, w in WORDS.items() if ask in w[:2])
     items = re.split(r", | or ", listed)

@@ -24,7 +24,7 @@ ten tigers travel ugly uncles understand upset use usually vast very view visit 
 write yearn yell yellow young youths zebras zealous zigzag zoom
 """
 VOCABULARY = _LISTED.split()
-MAX_ANSWER = 400  # characters; no honest answer comes near
+MAX_ANSWER = 400  # characters; right answers are far shorter
 COMMON = "etaoinsrhldcumfpgwyb"  # letters by frequency: to be without one of the first is the harder
 _WORD = re.compile(r"[a-z]+(?:['’-][a-z]+)*")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

@@ -57,7 +57,7 @@ SIZES = (
     (4, 12),
     (4, 20),
 )  # letters a side, words besides those of the square, by level
-MAX_ANSWER = 120  # characters; no honest answer comes near
+MAX_ANSWER = 120  # characters; right answers are far shorter
 
 
 def _squares(words: Sequence[str], rows: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
