@@ -1,4 +1,4 @@
-"""Make n samples exist: ask the store what is missing, hand it to the backend, store each sample as it comes."""
+"""Fills pools: asks the store which samples are missing, gets them from the backend, stores each on arrival."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ NOTHING = Usage()
 
 @dataclass(frozen=True)
 class Filled:
-    """What a run did: samples made, holes left (with their errors), scores made by verifiers that run a model, and
-    what was paid, retries included."""
+    """What a run did: samples made, holes (with their errors), scores made by verifiers that run a model, and the
+    tokens billed, retries included."""
 
     made: int = 0
     holes: tuple[Sample, ...] = ()
     spent: Usage = NOTHING
     wasted: Usage = NOTHING  # the part of `spent` that went to failed attempts
     scores: int = 0
-    scoring: Usage = NOTHING  # what these took, beside `spent`
-    notes: tuple[str, ...] = ()  # why samples are missing, where that was not chance
+    scoring: Usage = NOTHING  # tokens of these scores, not part of `spent`
+    notes: tuple[str, ...] = ()  # known reasons for missing samples
 
     def __add__(self, other: Filled) -> Filled:
         return Filled(
@@ -39,18 +39,18 @@ class Filled:
         )
 
 
-def left(store: Store, jobs: Sequence[Job], error: BackendError) -> Filled:
-    """What a filling of `jobs` came to that ended with a fatal error: what had arrived is stored, the rest are holes.
-    What failed attempts cost is not known."""
-    made, holes, spent = 0, [], Usage()
+def remainder(store: Store, jobs: Sequence[Job], error: BackendError) -> Filled:
+    """The outcome of filling `jobs` that ended with a fatal error: samples that arrived are in the store, all others
+    are holes. The cost of failed attempts is not known."""
+    stored, holes, spent = 0, [], Usage()
     for job in jobs:
-        there = store.pool(job.request)
+        arrived = store.pool(job.request)
         for index in job.indices:
-            if index in there:
-                made, spent = made + 1, spent + there[index].usage
+            if index in arrived:
+                stored, spent = stored + 1, spent + arrived[index].usage
             else:
                 holes.append(Sample(job.request, index, error=error))
-    return Filled(made, tuple(holes), spent)
+    return Filled(stored, tuple(holes), spent)
 
 
 async def fill(
@@ -60,15 +60,15 @@ async def fill(
     on_sample: Callable[[Sample], None] = lambda sample: None,
     limit: SpendingLimit | None = None,
 ) -> Filled:
-    """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend and the limit
-    allow. Asks for missing indices only, and does not touch the backend when there are none. Each sample is stored
-    before the next is awaited, so an interruption loses nothing that had arrived. Raises the backend's fatal errors."""
+    """Brings every (request, n) to n samples, or (request, indices) to these samples, as far as the backend and the
+    limit allow. Asks for missing samples only, and does not call the backend if there are none. Each sample is stored
+    before the next is awaited, so an interruption loses no sample that arrived. Raises the backend's fatal errors."""
     jobs = [Job(request, lacking) for request, lacking in store.missing(wanted)]
     if not jobs:
         return Filled()
     waiting = {(job.request.address, index) for job in jobs for index in job.indices}
     requests = {job.request.address: job.request for job in jobs}
-    made, holes, spent, wasted = 0, [], Usage(), Usage()
+    stored, holes, spent, wasted = 0, [], Usage(), Usage()
     # mypy knows the protocol's iterator, aclosing wants a generator: every async generator function gives one
     async with aclosing(cast(AsyncGenerator[Sample, None], backend.sample(jobs, limit))) as samples:
         async for sample in samples:
@@ -82,9 +82,9 @@ async def fill(
                 holes.append(sample)
             else:
                 store.add(sample)
-                made += 1
+                stored += 1
                 spent += sample.completion.usage
             on_sample(sample)
     silent = BackendError("the backend ended without an answer or an error")
     holes += [Sample(requests[address], index, error=silent) for address, index in sorted(waiting)]
-    return Filled(made, tuple(holes), spent, wasted)
+    return Filled(stored, tuple(holes), spent, wasted)

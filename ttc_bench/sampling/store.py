@@ -1,5 +1,6 @@
-"""Samples and their scores on disk: one SQLite file, one row each, never rewritten. It never calls a backend.
+"""Samples and their scores on disk: one SQLite file, one row each, never rewritten. The store never calls a backend.
 
+To look into it:
 sqlite3 results/samples.sqlite 'select idx, completion_tokens, text from samples limit 5'
 """
 
@@ -59,14 +60,14 @@ VERSION = 1
 
 
 class Store:
-    """A file of samples. Several processes may use it at once; a sample that is there stays as it is."""
+    """A file of samples. Several processes may use it at once; a stored sample never changes."""
 
     def __init__(self, path: Path | str) -> None:
         """Opens or creates the file. Raises TtcError where it is not a sample store."""
         self.path = Path(path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # autocommit: every sample is on disk before the next is waited for
+            # autocommit: every sample is on disk before the next is awaited
             self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")  # survives kill -9; a power cut may cost the last samples
@@ -81,12 +82,13 @@ class Store:
             ) from None
 
     def have(self, address: str) -> frozenset[int]:
-        """The indices that exist."""
+        """The indices of the stored samples of a request."""
         rows = self._db.execute("select idx from samples where address = ?", (address,))
         return frozenset(index for (index,) in rows)
 
     def add(self, sample: Sample) -> bool:
-        """Keeps a finished sample; False where it was there already (then nothing changes). Holes are refused."""
+        """Stores a finished sample; returns False, and changes nothing, if it is stored already. Raises ValueError for
+        a hole."""
         if sample.completion is None:
             raise ValueError("a hole is not a sample: it is asked for again, never stored")
         c, request = sample.completion, sample.request
@@ -110,7 +112,7 @@ class Store:
         return self._db.execute(f"insert or ignore into samples values ({marks})", row).rowcount == 1
 
     def pool(self, request: Request, n: int | None = None) -> dict[int, Completion]:
-        """Samples by index, those below n only where n is given, in the order of the index."""
+        """Samples by index, in the order of the index; with `n` only those below n."""
         rows = self._db.execute(
             "select idx, text, reasoning, stop_reason, prompt_tokens, cached_tokens, completion_tokens,"
             " reasoning_tokens, token_source, shares_prompt, signals"
@@ -132,8 +134,8 @@ class Store:
         }  # fmt: skip
 
     def missing(self, wanted: Iterable[tuple[Request, int | Sequence[int]]]) -> list[tuple[Request, tuple[int, ...]]]:
-        """For each (request, n) the indices below n that do not exist, or those that do not of the indices given;
-        requests that lack nothing are left out."""
+        """The missing indices of each request: those below n, or those among the given indices. Requests that lack none
+        are left out."""
         out = []
         for request, n in wanted:
             have = self.have(request.address)
@@ -143,8 +145,8 @@ class Store:
         return out
 
     def follow(self, address: str, index: int, change: str, child: Request | None) -> None:
-        """Remembers that a sample changed in this way goes on with sample `index` of `child`; None: it stays as it
-        is, which may also be found out later."""
+        """Records that a sample after this change continues with sample `index` of `child`; None: the sample stays as
+        it is. Replaces an earlier record."""
         if child is not None:
             self._remember(child)
         self._db.execute(
@@ -153,7 +155,7 @@ class Store:
         )
 
     def followed(self, address: str, change: str) -> dict[int, Request | None]:
-        """What `follow` remembered, by index."""
+        """The requests that `follow` recorded, by index."""
         rows = self._db.execute(
             "select idx, child, request from follow_ups left join requests on requests.address = child"
             " where follow_ups.address = ? and change = ?",
@@ -168,18 +170,18 @@ class Store:
         )
 
     def scores(self, verifier: str, items: Iterable[str]) -> dict[str, Score]:
-        """The verdicts of a verifier that exist, by item."""
+        """The stored verdicts of a verifier, by item."""
         query = "select value, prompt_tokens, completion_tokens, parameters from scores where verifier = ? and item = ?"
-        found = {}
+        verdicts = {}
         for item in items:
             row = self._db.execute(query, (verifier, item)).fetchone()
             if row is not None:
                 value, prompt, completion, parameters = row
-                found[item] = Score(value, Usage(prompt=prompt, completion=completion), parameters)
-        return found
+                verdicts[item] = Score(value, Usage(prompt=prompt, completion=completion), parameters)
+        return verdicts
 
     def add_score(self, verifier: str, item: str, score: Score) -> None:
-        """Keeps a verdict, also that there is none; one that was there already stays as it is."""
+        """Stores a verdict, which may be None; an earlier one is kept."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         row = (verifier, item, score.value, score.usage.prompt, score.usage.completion, score.parameters, created)
         self._db.execute("insert or ignore into scores values (?, ?, ?, ?, ?, ?, ?)", row)
