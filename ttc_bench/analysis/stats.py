@@ -28,7 +28,8 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 def draws_variance(value: float, draws: int) -> float:
     """At most the variance of a chance `value` (0..1) that is the mean over so many random draws, each of which gives
-    between 0 and 1: value (1 - value) / (draws - 1). It is that where no draw splits between right and wrong answers."""
+    between 0 and 1: value (1 - value) / (draws - 1). It is that where no draw splits between right and wrong
+    answers."""
     value = min(max(value, 0.0), 1.0)
     return value * (1 - value) / max(draws - 1, 1)
 
