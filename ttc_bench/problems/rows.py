@@ -41,9 +41,7 @@ def read_hub(name: str, config: str | None, split: str, revision: str) -> list[P
     import datasets
 
     datasets.disable_progress_bars()
-    logging.getLogger("huggingface_hub").setLevel(
-        logging.CRITICAL
-    )  # our one-line error replaces its messages about retries
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # no messages about its retries
     try:
         table = datasets.load_dataset(name, config, split=split, revision=revision)
     except Exception as error:

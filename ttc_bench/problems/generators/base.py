@@ -82,8 +82,8 @@ def is_test(question: str) -> bool:
 
 
 def stream(family: Family, difficulty: int, seed: int, split: Split) -> Iterator[Problem]:
-    """An endless stream of distinct problems of one difficulty; item i depends on (family, difficulty, seed, split) alone.
-    Raises TaskError once the family is exhausted."""
+    """An endless stream of distinct problems of one difficulty; item i depends on (family, difficulty, seed, split)
+    alone. Raises TaskError once the family is exhausted."""
     seen: set[str] = set()
     misses = 0
     for attempt in count():

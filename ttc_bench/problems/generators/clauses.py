@@ -48,8 +48,8 @@ def _signs(clause: Clause) -> tuple[int, int]:
 def reason(
     variables: int, clauses: Sequence[Clause], say: Callable[[int], str], steps: list[str]
 ) -> dict[int, bool] | None:
-    """A satisfying assignment, or None: unit propagation, and case distinction where that stops (Davis, Logemann, Loveland
-    1962); every conclusion is appended to the steps, where clauses are numbered from 1."""
+    """A satisfying assignment, or None: unit propagation, and case distinction where that stops (Davis, Logemann,
+    Loveland 1962); every conclusion is appended to the steps, where clauses are numbered from 1."""
     masks = [(number, *_signs(clause)) for number, clause in enumerate(clauses, 1)]
     solution = _search(masks, 0, 0, say, steps)
     if solution is None:

@@ -26,7 +26,7 @@ write yearn yell yellow young youths zebras zealous zigzag zoom
 VOCABULARY = _LISTED.split()
 MAX_ANSWER = 400  # characters; right answers are far shorter
 COMMON = "etaoinsrhldcumfpgwyb"  # letters by frequency: to be without one of the first is the harder
-_WORD = re.compile(r"[a-z]+(?:['’-][a-z]+)*")
+_WORD_PATTERN = re.compile(r"[a-z]+(?:['’-][a-z]+)*")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 Facts = Mapping[str, Any]
@@ -92,7 +92,7 @@ def check(answer: str, problem: Problem) -> bool:
     text = answer.lower()
     if re.search(r"[^a-z\s.,;:!?'’‘\"“”()–—-]", text):
         return False
-    words = _WORD.findall(text)
+    words = _WORD_PATTERN.findall(text)
     facts = problem.facts
     return len(words) == len(facts["starts"]) and all(_fits(word, i, facts) for i, word in enumerate(words))
 

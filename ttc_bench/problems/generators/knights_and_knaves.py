@@ -151,7 +151,7 @@ def check(answer: str, problem: Problem) -> bool:
     elif not words or len(set(words)) != len(words) or not all(word in person for word in words):
         return False
     world = 1 << sum(1 << person[word] for word in words)
-    return all(_possible(len(names), tuple(said)) & world for said in problem.facts["statements"])
+    return all(_possible(len(names), tuple(claim)) & world for claim in problem.facts["statements"])
 
 
 def solve(problem: Problem) -> str:

@@ -66,7 +66,8 @@ def _determinant(m: Sequence[Sequence[int]]) -> int:
 
 
 def _eliminate(rows: list[Equation], unknown: int, steps: list[str]) -> int:
-    """Unknown number `unknown` of a regular system with a whole solution, by Gaussian elimination written down in steps."""
+    """Unknown number `unknown` of a regular system with a whole solution, by Gaussian elimination written down in
+    steps."""
     n = len(rows)
     for i in range(n):
         pivot = next(r for r in range(i, n) if rows[r][0][i])

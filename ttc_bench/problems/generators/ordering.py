@@ -21,16 +21,8 @@ TEXT = {
     "not at": "The {a} {thing} is not the {place} from the left.",
     "at an end": "The {a} {thing} is at one of the two ends.",
 }
-CLUE_KINDS = (
-    "left",
-    "left",
-    "left",
-    "directly left",
-    "beside",
-    "one between",
-    "not at",
-    "at an end",
-)  # as often as each is drawn
+# repeated as often as each is drawn
+CLUE_KINDS = ("left", "left", "left", "directly left", "beside", "one between", "not at", "at an end")
 
 
 def _clue(rng: Rng, row: list[int]) -> Clue | None:

@@ -94,7 +94,8 @@ class Places:
             waiting.append(group)
 
     def _one_each(self, group: int, waiting: list[int]) -> None:
-        """Within a group: the place of a settled thing is closed to the others; a place open to one thing only is its place."""
+        """Within a group: the place of a settled thing is closed to the others; a place open to one thing only is its
+        place."""
         things = range(group * self.n, (group + 1) * self.n)
         once = twice = settled = 0
         for thing in things:

@@ -39,7 +39,8 @@ def _filled_grid(rng: Rng, box: int) -> list[int]:
 
 
 def _reason(cell: int, bit: int, filled: list[int], empty: list[set[int]], box: int) -> str | None:
-    """Why an empty cell must hold this number, given the numbers in each unit (bits); None if no single step shows it."""
+    """Why an empty cell must hold this number, given the numbers in each unit (bits); None if no single step shows
+    it."""
     units, about = _units(box)
     of = about[cell]
     if filled[of[0]] | filled[of[1]] | filled[of[2]] | bit == (1 << box * box) - 1:

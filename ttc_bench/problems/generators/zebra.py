@@ -26,7 +26,7 @@ TEXT = {
     "not at": "{a} does not live in house {place}.",
 }
 CLUE_KINDS = ("same",) * 6 + ("apart", "left", "left", "directly left", "directly left", "beside", "beside", "beside")
-PATIENCE = 40  # draws in a row without a new clue, after which a clue names a place or rules one out
+MAX_MISSES = 40  # draws in a row without a new clue, after which a clue names a place or rules one out
 
 
 def _clue(rng: Rng, n: int, at: list[int], open_things: list[int], outright: bool) -> Clue | None:
@@ -61,7 +61,9 @@ def make(rng: Rng, difficulty: int) -> Problem:
     places = Places(n, kinds)
     misses = 0
     while not places.solved:
-        clue = _clue(rng, n, at, [i for i, bits in enumerate(places.possible) if bits & (bits - 1)], misses >= PATIENCE)
+        clue = _clue(
+            rng, n, at, [i for i, bits in enumerate(places.possible) if bits & (bits - 1)], misses >= MAX_MISSES
+        )
         if clue and places.tells(clue):
             places.add(clue)
             misses = 0
