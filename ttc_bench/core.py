@@ -4,7 +4,7 @@
     Task + Prompt -> Request -> STORE  ==>  grade -> Candidates -> Strategy(k) -> statistics -> CurvePoints -> chart
                                 ^ Pool -> Backend
 
-Sampling happens once and is kept; everything to the right of the arrow can be run again for nothing.
+Sampling happens once and is kept; everything to the right of the arrow can be run again at no cost.
 Arrays are `[problem, sample]` throughout. Tokens are counts, times are seconds, shares lie in 0..1.
 """
 
@@ -230,7 +230,7 @@ class CurvePoint:
     problems: int
     samples: int  # in the pool of each problem
     verifier: str = ""  # that the method chooses by; "" where it needs none
-    effort: str = ""  # reasoning effort asked for, "" where none was
+    effort: str = ""  # reasoning effort of the requests, "" if none
     change: Change = UNCHANGED
     dollars: float | None = None  # mean per problem; None where no price is known
     flops: float | None = None  # mean per problem, 2 x parameters x tokens; None where the parameters are not known
@@ -328,7 +328,7 @@ class Grader(Protocol):
         ...
 
     def read(self, fragment: str) -> str | None:
-        """The canonical form of an answer that stands by itself, such as a gold answer."""
+        """The canonical form of a bare answer, such as a gold answer; None if it cannot be read."""
         ...
 
     def same(self, a: str, b: str) -> bool:

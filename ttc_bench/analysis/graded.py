@@ -61,7 +61,7 @@ class GradedPool:
 
     @property
     def cached(self) -> float:
-        """Share of the prompt tokens that the server had cached."""
+        """Share of the prompt tokens that were billed as cached."""
         usages = [c.usage for g in self.problems for c in g.completions]
         return sum(u.cached for u in usages) / max(sum(u.prompt for u in usages), 1)
 

@@ -32,7 +32,7 @@ class BudgetFigures:
     scaling: float | None  # mean slope over all pairs of budgets: accuracy per doubling of the tokens spent
     performance: float  # best accuracy over the budgets
     performance_at: int  # the smallest budget that reaches it
-    finished: float  # share of the full traces that came to their own end
+    finished: float  # share of the full traces that were not cut at the token limit
     overthought: float | None  # share of full traces that are wrong, but were right when stopped earlier
     idle_tokens: float | None  # mean tokens spent after the answer was right for good, over traces that end right
     idle_share: float | None  # the same as a share of those traces' tokens

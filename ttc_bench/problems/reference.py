@@ -73,5 +73,5 @@ def stated(answer: str, answer_format: str) -> str:
     r"""The answer in the words that an answer format asks for: "The answer is 7." or "\boxed{7}"."""
     if r"\boxed" in answer_format:
         return rf"\boxed{{{answer}}}"
-    words = re.search(r'"([^"]*(?:\bis\b|:)) ', answer_format)  # what stands before the placeholder
+    words = re.search(r'"([^"]*(?:\bis\b|:)) ', answer_format)  # the text before the placeholder
     return f"{words[1] if words else 'The answer is'} {answer.rstrip('.')}."

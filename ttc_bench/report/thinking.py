@@ -1,5 +1,4 @@
-"""The report's section on thinking budgets: control, scaling, performance, overthinking, and what pays at which
-cost."""
+"""The report's section on thinking budgets: control, scaling, performance and overthinking."""
 
 from __future__ import annotations
 

@@ -236,7 +236,7 @@ def _stored(
 
 
 def _trace(c: Completion) -> tuple[bool, str, int, bool]:
-    """(whether the model marks its thinking, the trace, its tokens, whether it came to its own end)."""
+    """(whether the model marks its thinking, the trace, its number of tokens, whether the trace is complete)."""
     if c.reasoning:
         return True, c.reasoning, c.usage.reasoning, bool(c.text)
     return False, c.text, c.usage.completion, c.stop_reason == "stop"

@@ -42,11 +42,13 @@ class Loaded:
     # Requests to rows
 
     def render(self, request: Request) -> str:
-        """The prompt as text, and the beginning of the answer where the request has one."""
+        """The prompt as text, followed by the request's prefix."""
         return "".join(self._render(request))
 
     def _render(self, request: Request) -> tuple[str, str]:
-        """The prompt through the model's chat template, or ours where it has none; the beginning of the answer."""
+        """(prompt, prefix): the messages in the model's chat template, or in PLAIN_TEMPLATE if it has none, and the
+        beginning of the answer. Raises a fatal BackendError if the template refuses the messages or ignores the
+        effort."""
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         template = self.tokenizer.chat_template
         options: dict[str, Any] = {"chat_template": prompts.PLAIN_TEMPLATE}

@@ -42,7 +42,7 @@ class Replicas(Backend):
 
     async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
         """Every sample of `jobs`, from whichever copy finishes one. Raises PromptTooLong before any copy generates, and
-        later the first error of any copy; the others are told to stop."""
+        later the first error of any copy; the others are cancelled."""
         arrived: asyncio.Queue[Sample | Exception | None] = asyncio.Queue()
 
         async def follow(copy: HFBackend, share: list[Job]) -> None:

@@ -295,7 +295,7 @@ def _from_pretrained(source: str, **options: Any) -> Any:
 
 
 def _two_layers(architecture: str) -> type:
-    """The heads of Qwen2.5-Math-RM and -PRM, which transformers knows from code on the hub only."""
+    """The heads of Qwen2.5-Math-RM and -PRM, whose code transformers does not include (it is on the hub)."""
     import torch
     import transformers
 

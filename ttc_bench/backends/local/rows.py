@@ -59,7 +59,7 @@ class RowTable:
     gaps and returns which rows moved, so that a cache can do the same."""
 
     def __init__(self, room: int, longest: int, ends: Tensor, device: torch.device) -> None:
-        """`room`: rows at most; `longest`: tokens a row may have at most; `ends`: bool [V], end-of-sequence tokens."""
+        """`room`: most rows; `longest`: most tokens of a row; `ends`: bool [V], end-of-sequence tokens."""
         self.room, self.block = room, max(16, room // 4)
         self.rows: list[Row] = []
         self._entry: list[int] = []  # number of rows that entered before each

@@ -275,7 +275,7 @@ def _quiet(weights: Weights) -> Iterator[None]:
             yield
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # loaders raise whatever their formats raise
+    except Exception as error:  # loaders raise many kinds of exceptions
         line = " ".join(str(error).split())[:300]
         raise BackendError(f"{weights.name} cannot be loaded: {line}", fatal=True) from error
     finally:

@@ -1,6 +1,6 @@
 """Sentences under constraints of form: first letters, numbers of letters, last letters, letters that must not occur.
 
-What is checked is the form and nothing else: neither grammar nor meaning, nor whether a word is in a dictionary.
+Only the form is checked: neither grammar nor meaning, nor whether a word is in a dictionary.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _fits(word: str, place: int, facts: Facts) -> bool:
 
 
 def _constrain(rng: Rng, hidden: Sequence[str], extra: int) -> dict[str, Any]:
-    """The first letters of a hidden sentence, and so many more of its properties: for each place the number of letters
+    """The first letters of a hidden sentence, and `extra` more of its properties: for each place the number of letters
     (0: any) and the last letter ("": any), and letters that do not occur."""
     absent = [letter for letter in COMMON if not any(letter in word for word in hidden)]
     lengths, ends, without = [0] * len(hidden), [""] * len(hidden), ""

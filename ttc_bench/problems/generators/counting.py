@@ -90,7 +90,7 @@ def _arrange(rng: Rng) -> Parts:
 
 
 def _choose(rng: Rng) -> Parts:
-    """Level 3: so many of one group, so many of another."""
+    """Level 3: teams with given numbers of members from two groups."""
     names = rng.sample(TRADES, 2)
     sizes = rng.between(4, 12), rng.between(4, 12)
     picks = rng.between(2, min(4, sizes[0])), rng.between(2, min(4, sizes[1]))

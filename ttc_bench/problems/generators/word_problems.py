@@ -105,13 +105,13 @@ def _numbers(rng: Rng, sentence: Sentence, value: int) -> tuple[int, int, list[i
         results = [result for step in sentence.effect(value, a, b) if (result := _result(step))]
         if len(results) == len(sentence.effect(value, a, b)):
             return a, b, results
-        if "{a}" not in sentence.template:  # an odd number cannot be halved, whatever is drawn
+        if "{a}" not in sentence.template:  # no numbers are drawn, so another attempt is useless
             return None
     return None
 
 
 def make(rng: Rng, difficulty: int) -> Problem:
-    """`difficulty` + 1 steps, told in sentences; one number in them (two from five steps on) has no part in it."""
+    """`difficulty` + 1 steps in sentences; one number (two from five steps on) is irrelevant."""
     name, *friends = rng.sample(NAMES, 4)
     items, *others = rng.sample(ITEMS, 3)
 

@@ -84,7 +84,7 @@ def _lexicon(size: int) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _draw(rng: Rng, size: int) -> tuple[str, ...]:
-    """A random square: row by row, from scratch where no word goes on."""
+    """A random square, built row by row; starts again when no word fits."""
     _, starts = _lexicon(size)
     rows: tuple[str, ...] = ()
     while len(rows) < size:
