@@ -35,12 +35,12 @@ def faults(rate: float, seed: int) -> Iterator[str | None]:
 
 def wrong(sample: Sample) -> bool:
     """Is this anything but the whole answer to its prompt and seed, with its true number of tokens?"""
-    got = sample.completion
-    if got is None:
+    completion = sample.completion
+    if completion is None:
         return True
     text = answer(sample.request.messages[0].content, first_seed(sample.request) + sample.index)
-    exact = got.usage.source == "estimate" or got.usage.completion == tokens(text) + 1
-    return got.text != text or got.stop_reason != "stop" or not exact
+    exact = completion.usage.source == "estimate" or completion.usage.completion == tokens(text) + 1
+    return completion.text != text or completion.stop_reason != "stop" or not exact
 
 
 def counted(usage: Usage) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from ttc_bench.analysis.stats import paired_difference
-from ttc_bench.backends.by_name import BUILTIN
+from ttc_bench.backends.by_name import BUILTIN_MODELS
 from ttc_bench.backends.local import weights
 from ttc_bench.backends.local.hf_model import Loaded
 from ttc_bench.core import Job, Request
@@ -83,8 +83,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    found = weights.resolve(str(BUILTIN / "medium") if args.model == "builtin" else args.model.removeprefix("hf:"))
-    loaded = Loaded(*weights.load(found, "float32", "cpu"))
+    resolved = weights.resolve(
+        str(BUILTIN_MODELS / "medium") if args.model == "builtin" else args.model.removeprefix("hf:")
+    )
+    loaded = Loaded(*weights.load(resolved, "float32", "cpu"))
     (task,) = tasks.load(args.task, limit=args.problems, data=Path(args.data) if args.data else None)
     temperature = 1.0 if args.samples else 0.0
     jobs = [

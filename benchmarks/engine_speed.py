@@ -51,9 +51,9 @@ def load(work: Work) -> tuple[Any, list[Job]]:
     from ttc_bench.backends.local.hf_model import Loaded
 
     torch.set_num_threads(work.threads)
-    found = weights.resolve(work.model)
-    dtype = weights.pick_dtype(work.dtype, "cpu", found.size)
-    loaded = Loaded(*weights.load(found, dtype, "cpu"))
+    resolved = weights.resolve(work.model)
+    dtype = weights.pick_dtype(work.dtype, "cpu", resolved.size)
+    loaded = Loaded(*weights.load(resolved, dtype, "cpu"))
     (task,) = tasks.load(work.task, limit=work.problems, data=Path(work.data) if work.data else None)
     render = PROMPTS[work.prompt].render
     return loaded, [
@@ -191,9 +191,9 @@ def main() -> None:
     args = parser.parse_args()
     model = args.model.removeprefix("hf:")
     if args.model == "builtin":
-        from ttc_bench.backends.by_name import BUILTIN
+        from ttc_bench.backends.by_name import BUILTIN_MODELS
 
-        model = str(BUILTIN / "medium")
+        model = str(BUILTIN_MODELS / "medium")
     work = Work(
         model,
         args.task,

@@ -48,9 +48,9 @@ def main() -> None:
     began = time.perf_counter()
     for row in rows:
         problem = Problem(str(row["idx"]), row["question"], row["gt"])
-        found = [grader.extract(text) for text in row["response"]]
-        rungs.update(f.rung for f in found)
-        answers = group([f.answer for f in found], grader)
+        extractions = [grader.extract(text) for text in row["response"]]
+        rungs.update(f.rung for f in extractions)
+        answers = group([f.answer for f in extractions], grader)
         grades = [grader.correct(answer, problem) for answer in answers]
         candidates = [
             Candidate(answer, len(text.split()), score=reward[0])
@@ -58,11 +58,13 @@ def main() -> None:
         ]
         ours.update(measures(grades, candidates))
         theirs.update(measures(row["score"], candidates))
-        for i, (mine, own) in enumerate(zip(grades, row["score"], strict=True)):
-            if mine != own:
+        for i, (grade, recorded) in enumerate(zip(grades, row["score"], strict=True)):
+            if grade != recorded:
                 differing += 1
-                verdict = "right here, wrong there" if mine else "wrong here, right there"
-                print(f"problem {row['idx']} sample {i}: {verdict}: gold {row['gt']!r}, extracted {found[i].answer!r}")
+                verdict = "right here, wrong there" if grade else "wrong here, right there"
+                print(
+                    f"problem {row['idx']} sample {i}: {verdict}: gold {row['gt']!r}, extracted {extractions[i].answer!r}"
+                )
     seconds = time.perf_counter() - began
     samples = sum(rungs.values())
     print(f"\n{samples} samples of {len(rows)} problems in {seconds:.1f} s, rungs {dict(rungs)}")

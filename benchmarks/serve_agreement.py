@@ -65,10 +65,10 @@ async def sample(backend: Backend, task: Task, prompt: str, count: int, temperat
         names[request.address] = problem.id
         jobs.append(Job(request, tuple(range(count))))
     pools: Pools = {}
-    async for got in backend.sample(jobs):
-        if got.error:
-            raise got.error
-        pools[names[got.request.address], got.index] = got
+    async for reply in backend.sample(jobs):
+        if reply.error:
+            raise reply.error
+        pools[names[reply.request.address], reply.index] = reply
     return pools
 
 
@@ -76,9 +76,9 @@ def accuracy(pools: Pools, task: Task) -> str:
     """Mean over problems with its 95 % interval (normal, one value per problem)."""
     problems = {problem.id: problem for problem in task.problems}
     right: dict[str, list[bool]] = {}
-    for (name, _), got in pools.items():
-        assert got.completion
-        answer = task.grader.extract(got.completion.text).answer
+    for (name, _), reply in pools.items():
+        assert reply.completion
+        answer = task.grader.extract(reply.completion.text).answer
         right.setdefault(name, []).append(task.grader.correct(answer, problems[name]))
     values = [statistics.fmean(marks) for marks in right.values()]
     half = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
@@ -87,15 +87,15 @@ def accuracy(pools: Pools, task: Task) -> str:
 
 def identical(pools: Pools) -> float:
     """Share of samples whose text an earlier sample of their problem already had."""
-    texts = {(name, got.completion.text) for (name, _), got in pools.items() if got.completion}
+    texts = {(name, reply.completion.text) for (name, _), reply in pools.items() if reply.completion}
     return 1 - len(texts) / len(pools)
 
 
 def differences(served_pools: Pools, local: Pools) -> list[str]:
     """One line for every greedy answer that is not the same text with the same counts."""
     lines = []
-    for place, mine in served_pools.items():
-        a, b = mine.completion, local[place].completion
+    for place, remote in served_pools.items():
+        a, b = remote.completion, local[place].completion
         assert a
         assert b
         if a.text != b.text or a.stop_reason != b.stop_reason:

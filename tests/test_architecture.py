@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,25 @@ def test_no_file_grows_without_end() -> None:
     """A file is one subject; one of 400 lines is most likely two."""
     long = {str(p): n for p in FILES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400}
     assert long == {}
+
+
+def prose(path: Path) -> set[int]:
+    """The numbers of the lines that hold a comment or a part of a docstring."""
+    with path.open("rb") as file:
+        lines = {token.start[0] for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                lines |= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return lines
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_comments_and_docstrings_keep_to_120_columns(path: Path) -> None:
+    """The linter lets lines be longer for the sake of messages; prose has no such excuse."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert {n: lines[n - 1] for n in prose(path) if len(lines[n - 1]) > 120} == {}
 
 
 def test_core_is_one_page_of_standard_library() -> None:

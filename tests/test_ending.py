@@ -19,7 +19,7 @@ from fault_server import FaultServer
 
 from ttc_bench.experiment import replay, run
 from ttc_bench.report import folder
-from ttc_bench.report.folder import DRAWN, write
+from ttc_bench.report.folder import OUTPUTS, write
 
 
 @contextlib.contextmanager
@@ -102,7 +102,7 @@ def test_a_second_one_ends_at_once(tmp_path: Path) -> None:
 async def test_an_interrupted_drawing_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old report was deleted before the new one was drawn; a kill in between left none."""
     result = await run(config(tmp_path), model())
-    before = {name: (result.folder / name).read_bytes() for name in DRAWN if (result.folder / name).exists()}
+    before = {name: (result.folder / name).read_bytes() for name in OUTPUTS if (result.folder / name).exists()}
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

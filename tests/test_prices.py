@@ -9,7 +9,7 @@ import pytest
 
 from ttc_bench.core import Usage
 from ttc_bench.errors import TtcError
-from ttc_bench.prices import SHIPPED, price
+from ttc_bench.prices import SHIPPED_PRICES, price
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -86,7 +86,9 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_shipped_file_is_whole() -> None:
-    names = [line.split("name: ")[1].split(",")[0] for line in SHIPPED.read_text().splitlines() if "{name" in line]
+    names = [
+        line.split("name: ")[1].split(",")[0] for line in SHIPPED_PRICES.read_text().splitlines() if "{name" in line
+    ]
     assert len(names) == len(set(names)) > 10
     for name in names:
         found = price(f"openai:{name}@{OPENAI}")

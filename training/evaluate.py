@@ -42,11 +42,11 @@ def settings(size: str, out: Path, limit: int, samples: int, task: tuple[str, ..
 
 def table(points: Sequence[CurvePoint], samples: int) -> str:
     """Markdown: one row per task, accuracy with its 95 % interval per method."""
-    found = {(p.task, p.method, p.k): p for p in points}
+    by_key = {(p.task, p.method, p.k): p for p in points}
     head = f"| task | trained on | direct | cot | maj@{samples} | pass@{samples} | tokens direct, cot |"
     rows = [head, "|---|---|---|---|---|---|---|"]
     for task in dict.fromkeys(p.task for p in points):
-        at = [found[task, method, k or samples] for method, k in COLUMNS]
+        at = [by_key[task, method, k or samples] for method, k in COLUMNS]
         cells = [f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}]" for p in at]
         share = f"{MIX[task]} %" if task in MIX else "no"
         rows.append("| " + " | ".join([task, share, *cells, f"{at[0].tokens:.0f}, {at[1].tokens:.0f}"]) + " |")

@@ -43,22 +43,24 @@ class Answer:
 
 async def answers(task: Task, samples: int, folder: Path) -> list[Answer]:
     """`samples` answers of a model to every problem, labelled by the grader; the same text to a problem once."""
-    found: dict[tuple[str, str], Answer] = {}
+    distinct: dict[tuple[str, str], Answer] = {}
     backend = HFBackend(str(folder), device="cpu")
-    asked: dict[str, Problem] = {}
+    problem_of: dict[str, Problem] = {}
     jobs = []
     for problem in task.problems:
         request = Request(backend.model, PROMPTS["cot"].render(task, problem), MAX_TOKENS, seed=SEED)
-        asked[request.address] = problem
+        problem_of[request.address] = problem
         jobs.append(Job(request, tuple(range(samples))))
-    made = {(s.request.address, s.index): s.completion async for s in backend.sample(jobs)}
-    for (address, _), completion in sorted(made.items(), key=lambda item: item[0]):  # not in the order of arrival
+    completions = {(s.request.address, s.index): s.completion async for s in backend.sample(jobs)}
+    for (address, _), completion in sorted(
+        completions.items(), key=lambda item: item[0]
+    ):  # not in the order of arrival
         if completion is not None:
-            problem = asked[address]
+            problem = problem_of[address]
             right = task.grader.correct(task.grader.extract(completion.text).answer, problem)
-            found.setdefault((problem.question, completion.text), Answer(problem, completion, right))
+            distinct.setdefault((problem.question, completion.text), Answer(problem, completion, right))
     await backend.close()
-    return list(found.values())
+    return list(distinct.values())
 
 
 def training_task(n: int) -> Task:

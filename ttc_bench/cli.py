@@ -1,7 +1,7 @@
 """Flags, progress, tables and exit codes. No logic.
 
-Exit codes: 0 done; 2 something to mend, said in one line; 3 done, but some samples failed (of `tasks --solve`: some
-problems were not solved); 130 interrupted.
+Exit codes: 0 done; 2 an error that the user can fix, reported in one line; 3 done, but some samples failed (`tasks
+--solve`: some problems were not solved); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -108,17 +108,17 @@ def run(
     flags = {key: value for key, value in locals().items() if key not in ("config", "dry_run", "pilot")}
     from ttc_bench import experiment
     from ttc_bench.config import from_fields, from_file
-    from ttc_bench.sampling.run import Watch
+    from ttc_bench.sampling.pool import Watch
     from ttc_bench.terminal import Progress, show, show_forecast
 
-    given = {key: value for key, value in flags.items() if value is not None}
-    asked = from_fields({**(from_file(config) if config else {}), **given}, str(config or ""))
+    flags_set = {key: value for key, value in flags.items() if value is not None}
+    run_config = from_fields({**(from_file(config) if config else {}), **flags_set}, str(config or ""))
     with Progress() as progress:
         watch = Watch(progress.plan, progress.sample, progress.score, progress.wait)
         if dry_run:
-            show_forecast(_interruptible(experiment.dry_run(asked, pilot, watch=watch), watch.stop))
+            show_forecast(_interruptible(experiment.dry_run(run_config, pilot, watch=watch), watch.stop))
             return
-        result = _interruptible(experiment.run(asked, watch=watch), watch.stop)
+        result = _interruptible(experiment.run(run_config, watch=watch), watch.stop)
     show(result)
     raise typer.Exit(3 if result.filled.holes else 0)
 
@@ -159,10 +159,10 @@ def tasks(
     if name is None and not solve:
         terminal.list_tasks()
         return
-    asked = {"model": "none", "task": name or reference.generated(), "method": method, "difficulty": difficulty}
+    fields = {"model": "none", "task": name or reference.generated(), "method": method, "difficulty": difficulty}
     if solve:
-        raise typer.Exit(0 if terminal.show_solved(from_fields({**asked, "limit": n})) else 3)
-    terminal.show_problems(from_fields({**asked, "limit": n or 3}), data)
+        raise typer.Exit(0 if terminal.show_solved(from_fields({**fields, "limit": n})) else 3)
+    terminal.show_problems(from_fields({**fields, "limit": n or 3}), data)
 
 
 @app.command()
@@ -212,7 +212,7 @@ def _interruptible(work: Coroutine[Any, Any, T], stop: Stop) -> T:
 
 
 def main() -> None:
-    """The console script: every error that a user can mend is one line and exit code 2."""
+    """The console script: every error that a user can fix is one line and exit code 2."""
     try:
         code: Any = app(standalone_mode=False)
     except Interrupted:

@@ -1,4 +1,4 @@
-"""What a run was asked to do: the same fields as flags of `ttc-bench run`, as YAML, and inside run.json."""
+"""The configuration of a run. Its fields are the flags of `ttc-bench run`, and the keys in YAML files and run.json."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from ttc_bench.strategies.methods import METHODS, Method
 # from run to run: they add samples or look at the same ones differently.
 LONGEST_FOLDER = 200  # bytes; file systems take 255, and files beside it have longer names
 BUDGET_MODES = ("forced-exit", "rerun")
+# Fields that must stay the same in a results folder. The others (samples, methods, limit, ...) may change from run to
+# run: they add samples or change the analysis.
 IDENTITY = ("model", "task", "max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "data", "difficulty")
 
 
@@ -32,11 +34,11 @@ IDENTITY = ("model", "task", "max_tokens", "temperature", "top_p", "top_k", "min
 class Config:
     """One run. Raises TtcError at construction for values that cannot work."""
 
-    model: tuple[str, ...]  # compared in one report where there are several
+    model: tuple[str, ...]  # several models are compared in one report
     task: tuple[str, ...]
     method: tuple[str, ...] = ("direct", "cot", "self-consistency", "best-of-n")
     verifier: tuple[str, ...] = ()
-    prompt: str | None = None  # the prompt that voting methods sample with, in place of their own
+    prompt: str | None = None  # the prompt of voting methods, in place of their own
     samples: int = 8
     limit: int | None = None
     difficulty: tuple[int, int] | None = None
@@ -50,7 +52,7 @@ class Config:
     reasoning_effort: tuple[str, ...] = ()  # one curve each
     thinking_budget: tuple[str, ...] = ()  # tokens: 8,16,32 or 128..4096, doubling
     budget_mode: str = "forced-exit"  # or "rerun"
-    wait: int = 0  # times that an end is taken away
+    wait: int = 0  # number of times that the end of a trace is replaced by wait_text
     wait_text: str = WAIT
     rounds: int = 2  # of refine
     base_url: str | None = None
@@ -68,7 +70,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("model", "task", "method", "verifier", "reasoning_effort"):
-            if isinstance(getattr(self, name), str):  # a text is a sequence too: of letters
+            if isinstance(getattr(self, name), str):  # a string would count as a sequence of letters
                 raise TtcError(f"{name} = {getattr(self, name)!r}: expected a tuple of names, such as ('a', 'b')")
         checks = (
             (bool(self.model), "model: name at least one"),
@@ -141,7 +143,7 @@ class Config:
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """The verifiers asked for; where best-of-n is asked for without any, "auto": the best that the model serves."""
+        """The requested verifiers; "auto" if a verified method is requested without any."""
         if self.verifier or not any(METHODS[name].verified for name in self.method):
             return self.verifier
         return ("auto",)
@@ -153,12 +155,12 @@ class Config:
 
     @property
     def efforts(self) -> tuple[str | None, ...]:
-        """The reasoning efforts to ask for; one None where none was named."""
+        """The reasoning efforts of requests; (None,) if none was named."""
         return self.reasoning_effort or (None,)
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """The thinking budgets in tokens, growing."""
+        """The thinking budgets in tokens, in increasing order."""
         return _budgets(self.thinking_budget)
 
     @property
@@ -211,19 +213,19 @@ def _budgets(parts: Sequence[str]) -> tuple[int, ...]:
 
 def from_fields(fields: Mapping[str, Any], where: str = "") -> Config:
     """A Config from named values: lists may be written as one comma-separated text; None means the default. Raises
-    TtcError for unknown, missing or mistyped fields, naming `where` they stand."""
-    known = {f.name: str(f.type) for f in dataclasses.fields(Config)}
-    given = {}
+    TtcError for unknown, missing or mistyped fields, prefixed by `where`."""
+    types = {f.name: str(f.type) for f in dataclasses.fields(Config)}
+    values = {}
     at = f"{where}: " if where else ""
     for key, value in fields.items():
-        if key not in known:
-            raise TtcError(at + nearest(key, list(known), "field"))
+        if key not in types:
+            raise TtcError(at + nearest(key, list(types), "field"))
         if value is not None:
-            given[key] = _value(key, known[key], value, at)
+            values[key] = _value(key, types[key], value, at)
     for key in ("model", "task"):
-        if key not in given:
+        if key not in values:
             raise TtcError(f"{at}{key}: missing; give it with --{key}")
-    return Config(**given)
+    return Config(**values)
 
 
 def from_file(path: Path) -> dict[str, Any]:
@@ -235,13 +237,13 @@ def from_file(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise TtcError(f"{path}: expected fields such as 'model: builtin', found {type(raw).__name__}")
     fields = raw["config"] if "ttc_bench" in raw and "config" in raw else raw
-    known = [f.name for f in dataclasses.fields(Config)]
+    names = [f.name for f in dataclasses.fields(Config)]
     if not isinstance(fields, dict):
         raise TtcError(f"{path}: config: expected fields such as 'model: builtin', found {type(fields).__name__}")
     fields = {str(key): value for key, value in fields.items()}
     for key in fields:
-        if key.replace("-", "_") not in known:
-            raise TtcError(f"{path}: " + nearest(str(key), known, "field"))
+        if key.replace("-", "_") not in names:
+            raise TtcError(f"{path}: " + nearest(str(key), names, "field"))
     return {key.replace("-", "_"): value for key, value in fields.items()}
 
 

@@ -4,7 +4,7 @@
     Task + Prompt -> Request -> STORE  ==>  grade -> Candidates -> Strategy(k) -> statistics -> CurvePoints -> chart
                                 ^ Pool -> Backend
 
-Sampling happens once and is kept; everything to the right of the arrow can be run again for nothing.
+Sampling happens once and is kept; everything to the right of the arrow can be run again at no cost.
 Arrays are `[problem, sample]` throughout. Tokens are counts, times are seconds, shares lie in 0..1.
 """
 
@@ -64,7 +64,7 @@ class Prompt:
 @dataclass(frozen=True)
 class Request:
     """Everything that can change the sampled text, and nothing that cannot. Sample i draws its randomness from
-    (address, i). Fields at their default stay out of the canonical form, so a new field moves no old address."""
+    (address, i). Fields at their default are left out of the canonical form, so a new field keeps old addresses."""
 
     model: str  # the backend's own identity of the weights (name and revision or digest, dtype), not a display name
     messages: tuple[Message, ...]
@@ -75,19 +75,19 @@ class Request:
     min_p: float = 0.0
     stop: tuple[str, ...] = ()
     reasoning_effort: str | None = None
-    prefix: str = ""  # the assistant's turn begins with this text and the model goes on from there
-    choices: tuple[str, ...] = ()  # answers whose probability is recorded: signal "p:TEXT" of their first token
+    prefix: str = ""  # the assistant's turn begins with this text, which the model continues
+    choices: tuple[str, ...] = ()  # answers whose first-token probability is recorded as signal "p:TEXT"
     seed: int = 0  # of the run; an independent repetition of a pool is another seed
 
     @property
     def canonical(self) -> str:
         """Canonical JSON: sorted keys, defaults left out."""
-        kept = {}
+        fields_set = {}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if f.default is dataclasses.MISSING or value != f.default:
-                kept[f.name] = [dataclasses.asdict(m) for m in value] if f.name == "messages" else value
-        return json.dumps(kept, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+                fields_set[f.name] = [dataclasses.asdict(m) for m in value] if f.name == "messages" else value
+        return json.dumps(fields_set, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def address(self) -> str:
@@ -106,23 +106,23 @@ class Usage:
     cached: int = 0
     completion: int = 0
     reasoning: int = 0
-    source: Literal["api", "tokenizer", "estimate"] = "tokenizer"  # where the count comes from; a sum keeps the weaker
+    source: Literal["api", "tokenizer", "estimate"] = "tokenizer"  # of the counts; a sum keeps the least reliable one
 
     def __add__(self, other: Usage) -> Usage:
         trust = ("estimate", "api", "tokenizer")
-        known = [u.source for u in (self, other) if u.prompt or u.completion] or [self.source]
+        sources = [u.source for u in (self, other) if u.prompt or u.completion] or [self.source]
         return Usage(
             self.prompt + other.prompt,
             self.cached + other.cached,
             self.completion + other.completion,
             self.reasoning + other.reasoning,
-            min(known, key=trust.index),
+            min(sources, key=trust.index),
         )
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote. Truncation ("length") is a fact about a sample, not an error."""
+    """The text of a model. Truncation ("length") is a property of a sample, not an error."""
 
     text: str  # the answer part: what is graded
     stop_reason: Literal["stop", "length"]
@@ -148,7 +148,7 @@ class Sample:
     index: int
     completion: Completion | None = None
     error: BackendError | None = None
-    wasted: Usage = Usage()  # billed for failed attempts: run spending, never a strategy's cost
+    wasted: Usage = Usage()  # billed for failed attempts: counts as spent by the run, not as cost of a strategy
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a strategy may see of a sample. No gold, so no strategy can peek. Equal answers are equal strings."""
+    """The part of a sample that a strategy sees, which excludes the gold. Equal answers are equal strings."""
 
     answer: str | None
     tokens: int  # generated for this sample, its verifier's included
@@ -180,7 +180,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Score:
-    """A verifier's verdict on one sample; None where it gave none."""
+    """A verifier's verdict on one sample; `value` None: it gave none."""
 
     value: float | None
     usage: Usage = Usage()
@@ -193,8 +193,8 @@ Kind = Literal["", "budget", "wait", "refine"]
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a trace after it was sampled: nothing (kind ""), cut at a budget of `amount` tokens, made to go on
-    `amount` times, or revised in `amount` rounds. Amount 0 is the trace itself, as the beginning of such a line."""
+    """A change to a sampled trace: none (kind ""), cut at a budget of `amount` tokens, continued after `amount` waits,
+    or revised in `amount` rounds. Amount 0 is the unchanged trace as the first point of such a line."""
 
     kind: Kind = ""
     amount: int = 0
@@ -204,7 +204,7 @@ class Change:
         return self.kind != ""
 
     def label(self) -> str:
-        """As people see it: "budget 64", "budget 64 announced", "wait 1"; "" where nothing was done."""
+        """For people: "budget 64", "budget 64 announced", "wait 1"; "" for an unchanged trace."""
         announced = " announced" if self.announced else ""
         return f"{self.kind} {self.amount}{announced}" if self.amount else ""
 
@@ -226,11 +226,11 @@ class CurvePoint:
     low: float  # 95 % interval over problems
     high: float
     tokens: float  # mean generated tokens per problem
-    total_tokens: float  # the same with the prompts that had to be read
+    total_tokens: float  # the same and prompt tokens
     problems: int
     samples: int  # in the pool of each problem
     verifier: str = ""  # that the method chooses by; "" where it needs none
-    effort: str = ""  # reasoning effort asked for, "" where none was
+    effort: str = ""  # reasoning effort of the requests, "" if none
     change: Change = UNCHANGED
     dollars: float | None = None  # mean per problem; None where no price is known
     flops: float | None = None  # mean per problem, 2 x parameters x tokens; None where the parameters are not known
@@ -253,7 +253,7 @@ class CurvePoint:
         return self.method, self.verifier, self.prompt, self.effort, *changed
 
     def label(self) -> str:
-        """The name of its line as people see it, without the prompt: "best-of-n (logprob)", "cot by budget"."""
+        """The name of its line for people, without the prompt: "best-of-n (logprob)", "cot by budget"."""
         name = f"{self.method} ({self.verifier})" if self.verifier else self.method
         name += f", effort {self.effort}" if self.effort else ""
         if self.change.kind in ("budget", "wait"):
@@ -263,37 +263,38 @@ class CurvePoint:
 
 
 class SpendingLimit(Protocol):
-    """Dollars that a run may spend. The most that a call can cost is set aside before it is sent."""
+    """Dollars that a run may spend. The highest possible cost of a call is reserved before it is sent."""
 
     def hold(self, request: Request, samples: int) -> float | None:
-        """Sets aside the most that a call can cost, and returns it; None where the limit could be passed: do not send."""
+        """Reserves the highest possible cost of a call and returns it; None if that could exceed the limit: do not
+        send."""
         ...
 
     def settle(self, held: float, usage: Usage) -> None:
-        """Replaces what was set aside for a call by what it was billed."""
+        """Replaces the reserved cost of a call by its billed cost."""
         ...
 
 
 class Backend(ABC):
-    """Who answers. One of your own is a subclass with `model` and `sample`; everything else has a default.
+    """Samples from a model. One of your own is a subclass with `model` and `sample`; everything else has a default.
 
     Construction is cheap: weights load, and connections open, at the first sample."""
 
     model: str  # the identity of the weights that goes into Request.model
     signals: frozenset[str] = frozenset()  # the names of the Completion.signals it records
-    prefills: bool = True  # goes on from the beginning of an answer (Request.prefix)
+    prefills: bool = True  # whether it can continue a given beginning of an answer (Request.prefix)
 
     @abstractmethod
     def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
-        """All missing samples at once, each yielded as it finishes, in any order. A passing failure is yielded as a
-        hole; a fatal BackendError is raised. `limit`: dollars; only a backend that bills has to look at it."""
+        """Samples all jobs and yields each sample as it finishes, in any order. A temporary failure is yielded as a
+        hole; a fatal BackendError is raised. `limit`: in dollars; only a backend that costs money has to respect it."""
 
     def identity(self) -> dict[str, Any]:
-        """What run.json says about the model: name, revision, dtype, device, ... Never a secret."""
+        """Fields for run.json: name, revision, dtype, device, ... Never a secret."""
         return {"name": self.model}
 
     def calls(self, jobs: Sequence[Job]) -> int:
-        """How many calls (or prefills) the jobs take if nothing fails: each pays for its prompt."""
+        """The number of calls (or prefills) for the jobs if nothing fails; each is charged its prompt."""
         return sum(len(job.indices) for job in jobs)
 
     def cut(self, text: str, tokens: int, total: int) -> str:
@@ -302,11 +303,11 @@ class Backend(ABC):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a reader has to know of how it served this run, one sentence each."""
+        """Sentences for the reader about how it served this run."""
         return ()
 
     def likely_reason(self) -> str:
-        """Why samples of one request at temperature > 0 may all be the same text; "" where it cannot tell."""
+        """Why samples of one request at temperature > 0 may all be the same text; "" if unknown."""
         return ""
 
     def stop(self) -> bool:
@@ -315,12 +316,12 @@ class Backend(ABC):
         return False
 
     async def close(self) -> None:
-        """Frees what sampling took. The backend can be used again."""
+        """Frees memory and connections. The backend can be used again."""
         return
 
 
 class Grader(Protocol):
-    """What counts as right."""
+    """Decides which answers are right."""
 
     @property
     def checks(self) -> bool:
@@ -332,11 +333,11 @@ class Grader(Protocol):
         ...
 
     def read(self, fragment: str) -> str | None:
-        """The canonical form of an answer that stands by itself, such as a gold answer."""
+        """The canonical form of a bare answer, such as a gold answer; None if it cannot be read."""
         ...
 
     def same(self, a: str, b: str) -> bool:
-        """THE equality: votes and grading use this one. Symmetric."""
+        """Whether two answers are equal, for votes and grading alike. Symmetric."""
         ...
 
     def correct(self, answer: str | None, problem: Problem) -> bool: ...
@@ -353,11 +354,11 @@ class Verifier(ABC):
 
     @property
     def asked(self) -> str:
-        """As the user named it."""
+        """Its name as the user gave it."""
         return self.name
 
     def identity(self) -> dict[str, Any]:
-        """What run.json says of its model; empty where it runs none."""
+        """Fields of its model for run.json; empty if it runs none."""
         return {}
 
     def pending(self, items: Sequence[tuple[Problem, Completion]]) -> int:

@@ -1,4 +1,4 @@
-"""Everything that ttc-bench raises on purpose. One line each: what was wrong, what was expected, what to do next."""
+"""The errors of ttc-bench. A message is one line: what is wrong, what was expected, what to do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Interrupted(Exception):
 
 
 class NotEnoughSamples(TtcError):
-    """A strategy was asked about k draws from a pool of n < k."""
+    """A strategy needs k samples, but the pool has only n < k."""
 
     def __init__(self, k: int, n: int) -> None:
         super().__init__(f"k = {k} needs {k - n} more samples than the {n} in the pool; add them with --samples {k}")
@@ -53,10 +53,10 @@ def printable(text: str) -> str:
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\ufffd" for c in text)
 
 
-def nearest(wrong: str, known: list[str], what: str) -> str:
+def nearest(name: str, names: list[str], kind: str) -> str:
     """A sentence for an unknown name: the closest known names, or all of them when nothing is close."""
     import difflib
 
-    close = difflib.get_close_matches(wrong, known, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(known))}"
-    return f"unknown {what} '{wrong}': {hint}"
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(names))}"
+    return f"unknown {kind} '{name}': {hint}"

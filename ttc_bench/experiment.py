@@ -1,4 +1,4 @@
-"""The one pass: tasks and prompts -> requests -> pools -> grades -> curves -> files. It alone knows all rooms."""
+"""A run from start to end: tasks and prompts -> requests -> pools -> grades -> curves -> files."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
 from ttc_bench.sampling.forecast import Forecast, forecast
 from ttc_bench.sampling.plan import Plan, plan
-from ttc_bench.sampling.pool import Filled
-from ttc_bench.sampling.run import SILENT, Watch, fill_all
+from ttc_bench.sampling.pool import SILENT, Filled, Watch
+from ttc_bench.sampling.run import fill_all
 from ttc_bench.sampling.store import Store
 from ttc_bench.verifiers import menu
 from ttc_bench.verifiers.stored import Setting
 
-Backends = Backend | Mapping[str, Backend] | None  # of the caller: one for all, or one for each of config.model
+Backends = Backend | Mapping[str, Backend] | None  # given by the caller: a single one, or one per name
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run or a report came to. `filled.made` is 0 where every sample was in the store already."""
+    """The outcome of a run or a report. `filled.made` is 0 if every sample was in the store already."""
 
     folder: Path
     analysis: Analysis
@@ -44,7 +44,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Session:
-    """What a run works with while it lasts; everything by the names in config.model."""
+    """The open resources of a run. `backends` and `plans` are by the names in config.model."""
 
     config: Config
     tasks: list[Task]
@@ -53,7 +53,7 @@ class Session:
     plans: dict[str, Plan]
 
     def verifiers(self, watch: Watch) -> dict[str, dict[str, list[Verifier]]]:
-        """Of each model and task. Raises TaskError for one that serves no model."""
+        """The verifiers by model and task. Raises TaskError for one that applies to no model."""
         settings = {
             name: Setting(
                 backend.model,
@@ -62,7 +62,7 @@ class Session:
                 self.config,
                 backend,
                 open=partial(open_model, self.config),
-                on_score=watch.on_score,
+                watch=watch,
             )
             for name, backend in self.backends.items()
         }
@@ -70,11 +70,11 @@ class Session:
 
 
 @asynccontextmanager
-async def opened(config: Config, given: Backends) -> AsyncIterator[Session]:
-    """A session, whose store and backends are closed at its end, whatever that is. Raises TtcError for anything that
-    the user has to mend."""
+async def opened(config: Config, custom: Backends) -> AsyncIterator[Session]:
+    """A session whose store and backends are closed at the end, also after an error. Raises TtcError for anything that
+    the user has to fix."""
     async with AsyncExitStack() as stack:
-        backends = make_backends(config, given)
+        backends = make_backends(config, custom)
         for backend in backends.values():
             stack.push_async_callback(backend.close)
         config = _served(config, backends)
@@ -89,8 +89,8 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
     """Samples what is missing, analyses everything, writes results/NAME. A second identical run samples nothing.
 
     `backend`: one of your own in place of `config.model`, or one for each of its names. Raises TtcError for anything
-    the user has to mend; samples that had arrived by then are kept. Where one of several models fails for good that is
-    a note, and the others go on. The curve depends on the samples alone, not on how many runs made them."""
+    the user has to fix; samples that arrived before are kept. If one of several models has a fatal error, that is a
+    note and the others continue. The curve depends on the samples alone, not on how many runs made them."""
     async with opened(config, backend) as session:
         config, backends, plans, store = session.config, session.backends, session.plans, session.store
         verifiers = session.verifiers(watch)
@@ -107,7 +107,7 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
         filled = await fill_all(store, backends, plans, watch)
         parts = []
         for entry, (name, answering) in zip(described["models"], backends.items(), strict=True):
-            if name in filled:  # the engine that sampled, and what the server really does, are known only now
+            if name in filled:  # the engine and facts about the server are known only after sampling
                 entry |= manifest.model(answering)
             pools = await score(plans[name], grade(plans[name], store), verifiers[name])
             entry["verifiers"] = menu.identities(verifiers[name])  # with the parameters, once they are known
@@ -128,8 +128,8 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
 async def dry_run(
     config: Config, pilot: int = 0, backend: Backends = None, watch: Watch = SILENT
 ) -> dict[str, Forecast]:
-    """What the run will still take, by model. `pilot`: sample the first so many problems of each task once, for a
-    forecast from real lengths; these samples are kept and count towards the run. Raises TtcError."""
+    """The forecast of what a run still needs, by model. `pilot`: first sample this many problems of each group once, to
+    forecast from real lengths; these samples are kept for the run. Raises TtcError."""
     async with opened(config, backend) as session:
         verifiers, store = session.verifiers(watch), session.store
         if pilot:
@@ -158,16 +158,16 @@ async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
 
 async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     """Analyses a finished or interrupted run again from its stored samples: no model is loaded, nothing is written.
-    `changes` are config fields to change, such as method, verifier or samples. Raises TtcError where the samples are
-    not to be found."""
-    there = manifest.read(folder)
-    config = from_fields({**there["config"], **(changes or {})}, str(folder / manifest.FILE))
+    `changes` are config fields to change, such as method, verifier or samples. Raises TtcError if the samples
+    are not found."""
+    earlier = manifest.read(folder)
+    config = from_fields({**earlier["config"], **(changes or {})}, str(folder / manifest.FILE))
     config = dataclasses.replace(
         config, out=str(folder.parent), name=folder.name, store=config.store or _store_of(folder)
     )
-    if len(config.model) != len(there["models"]):
+    if len(config.model) != len(earlier["models"]):
         raise TtcError(f"{folder / manifest.FILE}: config.model and models do not name the same models; run it again")
-    entries = dict(zip(config.model, there["models"], strict=True))
+    entries = dict(zip(config.model, earlier["models"], strict=True))
     chosen = load_tasks(config)
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
@@ -191,14 +191,15 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     analysis = merged(parts)
     notes = [note for entry in models for note in menu.remarks(entry["verifiers"])]
     if any(row.failed for row in analysis.quality):
-        notes += failures(manifest.reasons(there))
+        notes += failures(manifest.reasons(earlier))
     analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
-    described = manifest.analysed({**there, "models": models}, analysis)
+    described = manifest.analysed({**earlier, "models": models}, analysis)
     return Result(folder, analysis, Filled(), described)
 
 
 def _store_of(folder: Path) -> str:
-    """The store beside a results folder, or one inside it (a folder that was copied together with its samples)."""
+    """The path of the store: inside the results folder (copied together with its samples) if it exists, else beside
+    it."""
     inside = folder / "samples.sqlite"
     return str(inside if inside.exists() else folder.parent / "samples.sqlite")
 
@@ -218,8 +219,8 @@ def load_tasks(config: Config) -> list[Task]:
 
 
 def _served(config: Config, backends: Mapping[str, Backend]) -> Config:
-    """The config as these backends can serve it: where one cannot go on from a begun answer, budgets are announced to
-    the models and sampled anew, which run.json and the chart say. Raises TtcError for --wait there."""
+    """The config as these backends can serve it: if one cannot continue a begun answer, budgets are announced in the
+    prompt and sampled anew (budget_mode "rerun"). Raises TtcError for --wait in that case."""
     unable = [name for name, backend in backends.items() if not backend.prefills]
     if not unable:
         return config

@@ -1,10 +1,10 @@
-"""What a model is called where there is little room: in the names of folders, beside lines of a chart, in a sentence."""
+"""Short names of models: for folders, lines of a chart, sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-LONGEST = 100  # characters of a folder's name that may go to models
+LONGEST = 100  # most characters for the models in a folder's name
 
 
 def short(model: str) -> str:
@@ -14,13 +14,13 @@ def short(model: str) -> str:
 
 
 def labels(models: Sequence[str]) -> dict[str, str]:
-    """The short name of each model, or its whole name where two would be called the same."""
-    found = {model: short(model) for model in models}
-    return {m: name if list(found.values()).count(name) == 1 else m for m, name in found.items()}
+    """The short name of each model, or its full name where short names coincide."""
+    names = {model: short(model) for model in models}
+    return {m: name if list(names.values()).count(name) == 1 else m for m, name in names.items()}
 
 
 def joined(models: Sequence[str]) -> str:
-    """One name for a run of these models: what all of them begin with stands once (builtin-small+medium+large)."""
+    """One name for a run of these models, with their common prefix written once: builtin-small+medium+large."""
     names = [f"builtin-{short(m)}" if m.removeprefix("builtin:") not in ("", m) else short(m) for m in models]
     words = [name.split("-") for name in names]
     shared = 0

@@ -1,5 +1,4 @@
-"""What tokens cost, from a dated file, and a limit in dollars that is kept. A model that the file does not name has no
-price: nothing is guessed."""
+"""Prices of tokens from a dated file, and a spending limit in dollars. A model that no file names has no price."""
 
 from __future__ import annotations
 
@@ -16,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, ValidationError
 from ttc_bench.core import Request, Usage
 from ttc_bench.errors import TtcError
 
-SHIPPED = Path(__file__).with_name("prices.yaml")
-_DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")  # a snapshot costs what its alias costs: gpt-5-mini-2025-08-07
+SHIPPED_PRICES = Path(__file__).with_name("prices.yaml")
+_DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")  # a snapshot (gpt-5-mini-2025-08-07) has the price of its alias
 _MILLION = 1_000_000
-FEWEST_CHARACTERS = 2  # of a prompt's token: fewer than any tokenizer needs for prose, so no prompt is underestimated
+FEWEST_CHARACTERS = 2  # per prompt token: fewer than any tokenizer needs for prose, so no prompt is underestimated
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,9 @@ class Price:
 
 @dataclass
 class DollarLimit:
-    """core.SpendingLimit of one run. `spent` is what was billed; `held` is set aside for calls under way. It lies here,
-    below all backends, as a run hands it to each of them.
+    """core.SpendingLimit of one run. `spent`: billed so far; `held`: reserved for calls in progress.
 
-    `used_up` becomes True at the first call that might pass the limit; it was not sent."""
+    `used_up` becomes True at the first call that could exceed the limit; that call is not sent."""
 
     limit: float
     price: Price
@@ -57,11 +55,11 @@ class DollarLimit:
     used_up: bool = False
 
     def hold(self, request: Request, samples: int) -> float | None:
-        """Sets aside the most that a call for so many samples can cost, and returns it; None where the limit could be
-        passed."""
+        """Reserves the highest possible cost of a call for `samples` samples and returns it; None if that could exceed
+        the limit."""
         characters = sum(len(m.content) for m in request.messages)
-        most = Usage(prompt=characters // FEWEST_CHARACTERS + 16, completion=samples * request.max_tokens)
-        dollars = self.price.cost(most)
+        upper_bound = Usage(prompt=characters // FEWEST_CHARACTERS + 16, completion=samples * request.max_tokens)
+        dollars = self.price.cost(upper_bound)
         if self.spent + self.held + dollars > self.limit:
             self.used_up = True
             return None
@@ -69,7 +67,7 @@ class DollarLimit:
         return dollars
 
     def settle(self, held: float, usage: Usage) -> None:
-        """Replaces what was set aside for a call by what it was billed."""
+        """Replaces the reserved cost of a call by its billed cost."""
         self.held -= held
         self.spent += self.price.cost(usage)
 
@@ -80,8 +78,8 @@ class _Entry(BaseModel):
     name: str
     input: NonNegativeFloat
     output: NonNegativeFloat
-    cached: NonNegativeFloat | None = None  # no discount
-    endpoint: str | None = None  # any
+    cached: NonNegativeFloat | None = None  # None: no discount
+    endpoint: str | None = None  # None: any endpoint
 
 
 class _File(BaseModel):
@@ -95,8 +93,8 @@ class _File(BaseModel):
 def price(model: str, path: Path | None = None) -> Price | None:
     """The price of a model by its identity ("openai:NAME@URL"), or None where no file names it.
 
-    The name matches exactly, or without the date that ends a snapshot's name. `path` is consulted before the shipped
-    file.
+    The name must match exactly, or without the date at the end of a snapshot's name. `path` is searched before the
+    shipped file.
 
     Raises:
         TtcError: the file cannot be read, or is not a price file.
@@ -104,18 +102,18 @@ def price(model: str, path: Path | None = None) -> Price | None:
     name, _, endpoint = model.removeprefix("openai:").partition("@")
     if not model.startswith("openai:"):
         return None  # a model on this machine is not billed by the token
-    for file in [path, SHIPPED] if path else [SHIPPED]:
-        prices = _read(file)
-        for wanted in dict.fromkeys([name, _DATED.sub("", name)]):
+    for file in [path, SHIPPED_PRICES] if path else [SHIPPED_PRICES]:
+        prices = _load(file)
+        for alias in dict.fromkeys([name, _DATED.sub("", name)]):
             for entry in prices.models:
-                if entry.name == wanted and entry.endpoint in (None, endpoint):
+                if entry.name == alias and entry.endpoint in (None, endpoint):
                     cached = entry.input if entry.cached is None else entry.cached
                     return Price(entry.input, cached, entry.output, prices.as_of, prices.source)
     return None
 
 
 @lru_cache
-def _read(path: Path) -> _File:
+def _load(path: Path) -> _File:
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         return _File.model_validate(content)
@@ -124,6 +122,6 @@ def _read(path: Path) -> _File:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the file"
-        raise TtcError(f"{path}: {field}: {first['msg']}; compare {SHIPPED.name} in the package") from None
+        raise TtcError(f"{path}: {field}: {first['msg']}; compare {SHIPPED_PRICES.name} in the package") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TtcError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None

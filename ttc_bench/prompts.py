@@ -1,4 +1,4 @@
-"""All wording that a model ever sees, and nothing else. The built-in models are trained on exactly these sentences."""
+"""All wording of prompts. The built-in models are trained on exactly these sentences."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ PROMPTS = {
 }
 
 THINK, END_THINK = "<think>", "</think>"  # around the thinking of models that mark it
-WAIT = "Wait"  # in place of an end that came early: budget forcing, Muennighoff et al. 2025, arXiv:2501.19393
+WAIT = "Wait"  # put in place of an early end: budget forcing, Muennighoff et al. 2025, arXiv:2501.19393
 REVISE = "Check your answer for mistakes and correct it where it is wrong. Then state the final answer again."
 
 
 def closing(task: Task) -> str:
-    """How thinking that ran out of its budget is brought to an answer: the task's answer sentence, begun."""
+    """The beginning of the task's answer sentence, which is put after thinking that was cut at its budget."""
     return "The answer is \\boxed{" if "\\boxed" in task.answer_format else "The answer is"
 
 
@@ -51,7 +51,7 @@ def announce(messages: tuple[Message, ...], budget: int) -> tuple[Message, ...]:
 
 
 def revise(task: Task, messages: tuple[Message, ...], answer: str) -> tuple[Message, ...]:
-    """The conversation so far, the answer given, and the wish that it be checked (Madaan et al. 2023,
+    """The conversation so far, the answer, and the request to check it (Madaan et al. 2023,
     arXiv:2303.17651)."""
     return (*messages, Message("assistant", answer), Message("user", f"{REVISE} {task.answer_format}"))
 
@@ -61,7 +61,8 @@ TRUE, FALSE = "A", "B"
 
 
 def judge(question: str, text: str, fence: str) -> tuple[Message, ...]:
-    """Asks for one digit. `fence` is a line that the text cannot hold, so that it cannot end itself."""
+    """Asks for one digit. `fence` is a line that the text does not contain, so that the text cannot end its own
+    quotation."""
     return (
         Message(
             "user",
@@ -85,9 +86,9 @@ def p_true(question: str, text: str, fence: str) -> tuple[Message, ...]:
     )
 
 
-P_TRUE_PREFIX = "The proposed answer is ("  # where the model can go on from a begun answer
+P_TRUE_PREFIX = "The proposed answer is ("  # for backends that can continue a begun answer
 
-# For models without a chat template: a plain document that a base model would go on writing, and where to stop it.
+# For models without a chat template: a plain document that a base model continues, and where to stop it.
 PLAIN_TEMPLATE = (
     "{% for m in messages %}{% if m.role == 'assistant' %}Answer: {{ m.content }}\n\n"
     "{% else %}Question: {{ m.content }}\n{% endif %}{% endfor %}Answer:"

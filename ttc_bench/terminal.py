@@ -1,4 +1,4 @@
-"""What the command line prints: progress while sampling, one table at the end, the quality line under it."""
+"""The output of the command line: progress while sampling, tables and quality lines at the end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Progress:
         self._bar = Bar(*columns, console=self._console) if self._console.is_terminal else None
         self._done = self._total = self._tokens = 0
         self._planned = False
-        self._start = self._said = time.monotonic()
+        self._start = self._printed_at = time.monotonic()
 
     def __enter__(self) -> Progress:
         return self
@@ -59,17 +59,17 @@ class Progress:
             self._bar.stop()
 
     def plan(self, wanted: int, missing: int) -> None:
-        """Called before sampling, and again before what goes on from those samples."""
+        """Called before sampling, and again before each round of continuations."""
         have, first, self._planned = wanted - missing, not self._planned, True
         if not missing:
             if first:
                 self._console.print(f"All {wanted:,} samples are in the store: nothing is sampled.")
             return
-        kept = f"; {have:,} are in the store already" if have else ""
-        what = "samples to make" if first else "continuations to make"
-        self._console.print(f"{missing:,} {what}{kept}.", highlight=False)
+        stored = f"; {have:,} are in the store already" if have else ""
+        kind = "samples to make" if first else "continuations to make"
+        self._console.print(f"{missing:,} {kind}{stored}.", highlight=False)
         self._total, self._done, self._tokens = missing, 0, 0
-        self._start = self._said = time.monotonic()
+        self._start = self._printed_at = time.monotonic()
         if self._bar:
             rate = "loading the model" if first else ""
             self._bar.add_task("sampling" if first else "going on", total=missing, rate=rate)
@@ -84,11 +84,11 @@ class Progress:
         rate = self._tokens / max(now - self._start, 1e-9)
         if self._bar:
             self._bar.update(self._bar.task_ids[-1], completed=self._done, rate=f"{rate:,.0f} tokens/s")
-        elif now - self._said > PLAIN_EVERY or self._done == self._total:
-            self._said = now
-            left = (self._total - self._done) * (now - self._start) / self._done
+        elif now - self._printed_at > PLAIN_EVERY or self._done == self._total:
+            self._printed_at = now
+            seconds_left = (self._total - self._done) * (now - self._start) / self._done
             print(
-                f"sampling {self._done:,}/{self._total:,}, {rate:,.0f} tokens/s, {left:.0f} s left",
+                f"sampling {self._done:,}/{self._total:,}, {rate:,.0f} tokens/s, {seconds_left:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )
@@ -109,14 +109,14 @@ class Progress:
                 self._bar.start()
         elif self._bar:
             self._bar.update(self._bar.task_ids[-1], completed=done, rate="")
-        elif now - self._said > PLAIN_EVERY or done == missing:
-            self._said = now
-            left = (missing - done) * (now - self._start) / done
-            print(f"scoring {done:,}/{missing:,}, {left:.0f} s left", file=sys.stderr, flush=True)
+        elif now - self._printed_at > PLAIN_EVERY or done == missing:
+            self._printed_at = now
+            seconds_left = (missing - done) * (now - self._start) / done
+            print(f"scoring {done:,}/{missing:,}, {seconds_left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def show(result: Result) -> None:
-    """The table of every task, the quality line under it, what this run spent, and where the files are."""
+    """Prints a table and a quality line for every task, what this run spent, and where the files are."""
     console = Console(highlight=False)
     points = result.analysis.points
     if not points:
@@ -153,7 +153,7 @@ def _plain(text: str) -> Text:
 
 
 def paid(filled: Filled) -> str:
-    """In words: the samples and the scores that a run made, and their tokens."""
+    """The samples and scores that a run made, and their tokens, in words."""
     parts = []
     if filled.made:
         tokens = f"{filled.spent.completion:,} generated and {filled.spent.prompt:,} prompt tokens"
@@ -194,13 +194,14 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
 
 
 def quality_line(quality: Quality) -> str:
-    """The shares that a reader must know before believing a curve, in one line."""
+    """The shares of spoilt samples, in one line."""
     shares = ", ".join(f"{getattr(quality, field):.1%} {words}" for field, words in SHARES.items())
     return f"{quality.samples_of}: of {quality.samples:,} samples {shares}"
 
 
 def verifier_table(diagnoses: Sequence[Diagnosis]) -> Table:
-    """Majority and the verifiers of one pool, a line each: what choosing one of the most samples loses and recovers."""
+    """A row for majority and each verifier of one pool: what choosing one of the largest k samples loses and
+    recovers."""
     d, c = diagnoses[0], diagnoses[0].choices[-1]
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column(_plain(f"chosen from {c.k} ({d.pool})"), no_wrap=True)
@@ -215,7 +216,7 @@ def verifier_table(diagnoses: Sequence[Diagnosis]) -> Table:
 
 
 def budget_line(row: BudgetFigures) -> str:
-    """What a model does with its thinking budget, in one line."""
+    """How a model uses its thinking budget, in one line."""
     parts = [f"best {row.performance:.3f} at budget {row.performance_at}"]
     if row.scaling is not None:
         parts.append(f"{row.scaling:+.3f} per doubling")
@@ -227,18 +228,19 @@ def budget_line(row: BudgetFigures) -> str:
 
 
 def show_forecast(forecasts: Mapping[str, Forecast]) -> None:
-    """Calls, tokens and dollars of what is still missing, and how sure that is: of each model, and in all."""
+    """Prints calls, tokens and dollars of what is still missing, and how they are estimated: per model, and in
+    total."""
     console = Console(highlight=False)
     for model, forecast in forecasts.items():
         if len(forecasts) > 1:
             console.print(Text(printable(model), style="bold"))
         _show_forecast(console, forecast)
     if len(forecasts) > 1:
-        every = total(list(forecasts.values()))
-        dollars = "" if every.dollars is None else f", about ${every.dollars:,.2f} where a price is known"
+        all_models = total(list(forecasts.values()))
+        dollars = "" if all_models.dollars is None else f", about ${all_models.dollars:,.2f} where a price is known"
         console.print(
-            f"[bold]In all[/] {every.samples:,} samples in {every.calls:,} calls: about {every.usage.prompt:,} prompt "
-            f"and {every.usage.completion:,} generated tokens{dollars}."
+            f"[bold]In all[/] {all_models.samples:,} samples in {all_models.calls:,} calls: "
+            f"about {all_models.usage.prompt:,} prompt and {all_models.usage.completion:,} generated tokens{dollars}."
         )
 
 
@@ -266,17 +268,17 @@ def _show_forecast(console: Console, forecast: Forecast) -> None:
 
 
 def _after(forecast: Forecast) -> str:
-    """What comes after the samples, "" where nothing does."""
+    """The continuations and scores that follow the samples, in words; "" if there are none."""
     parts = {
         "continuations of traces (budgets, waiting, revision)": forecast.continuations,
         "answers for verifiers to score": forecast.scores,
     }
-    said = " and ".join(f"up to {count:,} {what}" for what, count in parts.items() if count)
-    return f"{said} are still to come." if said else ""
+    counts = " and ".join(f"up to {count:,} {kind}" for kind, count in parts.items() if count)
+    return f"{counts} are still to come." if counts else ""
 
 
 def list_tasks() -> None:
-    """Every shipped task with its source and description."""
+    """Prints every shipped task with its source and description."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("task", no_wrap=True)
     table.add_column("source")
@@ -290,7 +292,7 @@ def list_tasks() -> None:
 
 
 def show_problems(config: Config, data: Path | None) -> None:
-    """The first problems as a model will see them, message by message, with gold answer and worked solution."""
+    """Prints the first problems as a model will see them, message by message, with gold answer and worked solution."""
     from dataclasses import replace
 
     for task in load_tasks(replace(config, data=str(data) if data else None)):
@@ -307,9 +309,9 @@ def show_problems(config: Config, data: Path | None) -> None:
 
 
 def show_solved(config: Config) -> bool:
-    """A line for each task on how its reference solver did; whether every problem was solved."""
-    every = True
+    """Prints a line for each task on how its reference solver did; returns whether every problem was solved."""
+    all_solved = True
     for solved in solve(config):
         print(solved.line, flush=True)
-        every = every and not solved.missed
-    return every
+        all_solved = all_solved and not solved.missed
+    return all_solved

@@ -64,6 +64,23 @@ def test_models_of_unknown_size_and_changed_thinking_are_left_out() -> None:
     assert specs(points() + budget) == specs(points())
 
 
+def test_models_at_several_efforts_are_in_both_pictures() -> None:
+    """Single samples at several efforts are one line over all of them; a vote has one line for each effort."""
+    efforts = {"low": 1.0, "high": 3.0}
+    swept = [replace(p, effort=e, flops=times * (p.flops or 0.0)) for e, times in efforts.items() for p in points()]
+    pictures = specs(swept)
+    assert set(pictures) == {"accuracy_vs_flops", "accuracy_vs_parameters"}
+    lines = rows(pictures["accuracy_vs_flops"])
+    voting = [f"{m}, effort {e}" for m in ("self-consistency", "best-of-n (self-certainty)") for e in efforts]
+    single = ["direct by effort", "cot by effort"]
+    assert set(lines) == {f"{model}, {name}" for model in ("small", "medium", "large") for name in single + voting}
+    costs = {p.effort: p.flops for p in swept if (p.model, p.label()[:3]) == ("builtin:small", "cot")}
+    assert [x for x, _ in lines["small, cot by effort"]] == [costs["low"], costs["high"]]
+    of_sizes = rows(pictures["accuracy_vs_parameters"])
+    assert {f"self-consistency, effort {e}, k = 16" for e in efforts} <= set(of_sizes)
+    assert {f"cot, effort {e}" for e in efforts} <= set(of_sizes)
+
+
 def test_panels_of_two_tasks_keep_their_rows_apart() -> None:
     spec = specs(points("sums") + [replace(p, accuracy=0.5) for p in points("zebra")])["accuracy_vs_flops"]
     assert [panel["title"]["text"] for panel in spec["concat"]] == [["sums"], ["zebra"]]

@@ -16,9 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenes import texts
 
-from ttc_bench.charts.captions import shares
 from ttc_bench.charts.layout import Frame, Page, domain, spread, ticks
-from ttc_bench.charts.tokens import AXES, accuracy_vs_tokens, save
+from ttc_bench.charts.tokens import AXES, accuracy_vs_tokens, save, shares
 from ttc_bench.core import Change, CurvePoint
 from ttc_bench.errors import TtcError
 

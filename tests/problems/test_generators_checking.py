@@ -14,71 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ttc_bench.core import Problem
-from ttc_bench.problems.generators import FAMILIES as ALL
+from ttc_bench.problems.generators import FAMILIES
 from ttc_bench.problems.generators.base import Family, problems
 from ttc_bench.problems.generators.constrained_sentences import CONSTRAINED_SENTENCES, VOCABULARY
 from ttc_bench.problems.generators.sudoku import SUDOKU
 from ttc_bench.problems.generators.three_sat import THREE_SAT
 from ttc_bench.problems.generators.word_squares import WORD_SQUARES
 
-FAMILIES = {
-    SUDOKU: "273159391ba9d5fe",
-    THREE_SAT: "6d13016b4d3ffe8d",
-    WORD_SQUARES: "f018a586396b20b3",
-    CONSTRAINED_SENTENCES: "7d0eb90145b53bd3",
-}
-CHECKED = [family for family in ALL.values() if family.check]
-each = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+CHECKED = [family for family in FAMILIES.values() if family.check]
 SOME = {family.name: laws.spread(family, family.levels) for family in CHECKED}
 SQUARES = laws.spread(WORD_SQUARES, 60)
 SENTENCES = laws.spread(CONSTRAINED_SENTENCES, 60)
 SUDOKUS = laws.spread(SUDOKU, 40)
 FORMULAS = laws.spread(THREE_SAT, 56)
-
-
-@each
-def test_reference_solver_and_worked_solution_are_right(family: Family) -> None:
-    laws.reference_and_solution(family, 240)
-
-
-@each
-def test_same_problems_everywhere(family: Family) -> None:
-    laws.stable(family, FAMILIES[family])
-
-
-@each
-def test_a_thousand_different_problems_in_time(family: Family) -> None:
-    laws.enough_and_fast(family, seconds=4 if family is SUDOKU else 2)  # half of the sudoku are 9 x 9
-
-
-@each
-def test_every_level_has_problems_of_its_own(family: Family) -> None:
-    laws.every_level(family)
-
-
-@each
-def test_task_file_fits_the_family(family: Family) -> None:
-    laws.task_file(family)
-
-
-@each
-def test_reference_solvers_read_the_question(family: Family) -> None:
-    """A solver that copied the gold or the worked solution would pass every law and prove nothing."""
-    for problem in laws.spread(family, 8):
-        assert family.check(family.solve(replace(problem, answer=None, solution=None)), problem)
-
-
-@pytest.mark.parametrize("family", ALL.values(), ids=lambda family: family.name)
-def test_worked_solutions_survive_the_grader(family: Family) -> None:
-    """The answer sentence is read back by the task's own grader; a full stop inside an answer (9.11, "Dogs bark.")
-    or a comma (Alice, Ben) must not cut it."""
-    laws.graded(family, 2 * family.levels)
-
-
-def test_sudoku_has_one_solution() -> None:
-    """Exact cover finds all solutions of each puzzle: the gold, and no second one."""
-    for problem in laws.spread(SUDOKU, 160):
-        assert checking_solvers.sudoku(problem.question) == [problem.answer]
 
 
 def test_the_sudoku_referee_sees_second_solutions() -> None:

@@ -1,14 +1,12 @@
-"""The logic families: gold and uniqueness confirmed by solvers that read the question alone, and a checker attacked."""
+"""What is particular to the logic families: balanced answers, sound propagation, counterexamples, a checker attacked."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
 from itertools import product
 
 import family_laws as laws
-import logic_solvers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,53 +15,10 @@ from ttc_bench.problems.generators.base import Family, problems
 from ttc_bench.problems.generators.boolean_expressions import BOOLEAN_EXPRESSIONS
 from ttc_bench.problems.generators.entailment import ENTAILMENT
 from ttc_bench.problems.generators.knights_and_knaves import KNIGHTS_AND_KNAVES
-from ttc_bench.problems.generators.navigation import NAVIGATION
 from ttc_bench.problems.generators.ordering import ORDERING
 from ttc_bench.problems.generators.places import PAIRS
 from ttc_bench.problems.generators.syllogisms import SYLLOGISMS, follows
 from ttc_bench.problems.generators.zebra import ZEBRA
-
-FAMILIES = {
-    BOOLEAN_EXPRESSIONS: "8f02c9bfba86ba51",
-    KNIGHTS_AND_KNAVES: "f6c176b497741e5e",
-    ORDERING: "db66a6a5fea7eef1",
-    ZEBRA: "b625e8b80bf39fbc",
-    SYLLOGISMS: "f83378d807be42f0",
-    ENTAILMENT: "c14a2d51c00e8dbc",
-    NAVIGATION: "77b08bee1879ea68",
-}
-each = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-
-
-@each
-def test_an_independent_solver_finds_the_gold_and_nothing_else(family: Family) -> None:
-    """For knights, ordering and zebra it returns one answer per solution: two solutions would show."""
-    laws.gold_and_only(family, getattr(logic_solvers, family.name.replace("-", "_")), 180)
-
-
-@each
-def test_reference_solver_and_worked_solution_are_right(family: Family) -> None:
-    laws.reference_and_solution(family, 120)
-
-
-@each
-def test_same_problems_everywhere(family: Family) -> None:
-    laws.stable(family, FAMILIES[family])
-
-
-@each
-def test_a_thousand_different_problems_in_time(family: Family) -> None:
-    laws.enough_and_fast(family, seconds=20 if family is ZEBRA else 2, share=10 if family is ZEBRA else 4)
-
-
-@each
-def test_every_level_has_problems_of_its_own(family: Family) -> None:
-    laws.every_level(family)
-
-
-@each
-def test_task_file_fits_the_family(family: Family) -> None:
-    laws.task_file(family)
 
 
 @pytest.mark.parametrize("family", [BOOLEAN_EXPRESSIONS, SYLLOGISMS, ENTAILMENT], ids=lambda family: family.name)
@@ -179,10 +134,3 @@ def test_knights_checker_survives_hostile_text(text: str) -> None:
                 "nobody",
             }
             assert names == set(re.findall(r"[a-z]+", problem.answer.lower())) - {"nobody"}
-
-
-def test_reference_solvers_read_the_question() -> None:
-    """A solver that looked at the gold would pass every law and prove nothing."""
-    for family in FAMILIES:
-        problem = laws.spread(family, 1)[0]
-        assert family.solve(replace(problem, answer=None, solution=None)) == problem.answer

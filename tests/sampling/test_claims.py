@@ -19,7 +19,7 @@ from ttc_bench.core import Job, Message, Request, Sample
 from ttc_bench.errors import BackendError
 from ttc_bench.sampling import pool
 from ttc_bench.sampling.claims import Claims
-from ttc_bench.sampling.pool import fill
+from ttc_bench.sampling.pool import Watch, fill
 from ttc_bench.sampling.store import Store
 
 REQUESTS = [Request("m", (Message("user", f"{i} + 1?"),), 16) for i in range(6)]
@@ -48,7 +48,7 @@ async def test_runs_on_one_store_make_each_sample_once(tmp_path: Path, runs: int
     backends, waits = [slow() for _ in stores], []
     filled = await asyncio.gather(
         *(
-            fill(store, backend, [(r, 4) for r in REQUESTS], on_wait=lambda *told: waits.append(told))
+            fill(store, backend, [(r, 4) for r in REQUESTS], Watch(on_wait=lambda *told: waits.append(told)))
             for store, backend in zip(stores, backends, strict=True)
         )
     )

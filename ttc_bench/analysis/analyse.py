@@ -1,4 +1,4 @@
-"""Graded, scored pools -> everything that a report says of them. Pure."""
+"""Graded and scored pools -> the results that reports show. Pure."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from ttc_bench.strategies.methods import METHODS
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What the samples of a run say. `notes`: what a reader must know before believing the numbers."""
+    """The results of a run. `notes`: reservations that a reader must know."""
 
     points: list[CurvePoint]
     quality: list[Quality]
     problems: list[ProblemView]
     notes: list[str]
-    difficulty: list[DifficultyPoint]  # of the tasks whose problems have several difficulties
+    difficulty: list[DifficultyPoint]  # for tasks whose problems have several difficulties
     budgets: list[BudgetFigures]
-    findings: list[str]  # sentences that the curves allow
+    findings: list[str]  # sentences that compare longer thinking with more samples
     diagnoses: list[Diagnosis]  # majority and every verifier, by task and pool
 
 
@@ -79,13 +79,14 @@ def _methods(plan: Plan, pools: Sequence[GradedPool], rates: Rates) -> list[Meas
 
 
 def merged(parts: Sequence[Analysis]) -> Analysis:
-    """The analyses of several models as one: task by task, and each problem once with the samples of all models."""
+    """The analyses of several models as one, ordered by task; each problem is listed once, with the samples of all
+    models."""
     points = [p for part in parts for p in part.points]
     order = list(dict.fromkeys(p.task for p in points))
     problems: dict[tuple[str, str], ProblemView] = {}
     for view in (view for part in parts for view in part.problems):
-        there = problems.get((view.task, view.id))
-        problems[view.task, view.id] = replace(there, samples=there.samples + view.samples) if there else view
+        existing = problems.get((view.task, view.id))
+        problems[view.task, view.id] = replace(existing, samples=existing.samples + view.samples) if existing else view
     return Analysis(
         points=sorted(points, key=lambda p: order.index(p.task)),
         quality=[row for part in parts for row in part.quality],

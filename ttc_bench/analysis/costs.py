@@ -1,4 +1,4 @@
-"""What k samples of a problem cost: tokens read and generated, dollars, FLOPs. Pure."""
+"""The cost of k samples of a problem: tokens read and generated, dollars, FLOPs. Pure."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ttc_bench.prices import Price
 
 
 def prompt_tokens(g: Graded, k: int, verifier: str) -> float:
-    """Prompt tokens that k samples of a problem cost: one prompt where samples share it, else one each; and what the
-    verifier ("": none) reads for each of them."""
+    """Mean prompt tokens of k samples of a problem: one prompt if samples share it, else one each; plus those that the
+    verifier ("": none) reads for each sample."""
     usages = [c.usage for c in g.completions]
     if all(c.shares_prompt for c in g.completions):
-        asked = float(max(u.prompt for u in usages))
+        sampling = float(max(u.prompt for u in usages))
     else:
-        asked = k * sum(u.prompt for u in usages) / len(usages)
-    read = sum(s.usage.prompt for s in g.scores[verifier]) / len(usages) if verifier else 0.0
-    return asked + k * read
+        sampling = k * sum(u.prompt for u in usages) / len(usages)
+    verifying = sum(s.usage.prompt for s in g.scores[verifier]) / len(usages) if verifier else 0.0
+    return sampling + k * verifying
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What a model's tokens cost. Both are None where they are not known."""
+    """The price and the number of parameters of a model, None where unknown."""
 
     price: Price | None = None
     parameters: int | None = None
@@ -37,12 +37,12 @@ class Rates:
         known."""
         if self.parameters is None:
             return None
-        other = 0.0  # what the verifier's weights add to, or take from, counting its tokens as the model's
+        correction = 0.0  # for verifier tokens, which `totals` counts as tokens of the model
         for g in pool.problems if verifier else ():
             scores = [s for s in g.scores[verifier] if s.parameters is not None]
             extra = sum(((s.parameters or 0) - self.parameters) * (s.usage.prompt + s.usage.completion) for s in scores)
-            other += k * extra / len(g.completions)
-        return 2 * (self.parameters * mean(totals) + other / len(pool.problems))
+            correction += k * extra / len(g.completions)
+        return 2 * (self.parameters * mean(totals) + correction / len(pool.problems))
 
     def dollars(self, pool: GradedPool, k: int, verifier: str, read: float, generated: float) -> float | None:
         """Mean dollars per problem for tokens at the model's price. Tokens of a verifier on this machine (one whose

@@ -1,4 +1,4 @@
-"""Graded pools -> curves: exact, one value per problem, every k from the one pool. Pure."""
+"""Graded pools -> curves: one value per problem, every k from the same pool. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PASS = "pass@k"
 
 @dataclass(frozen=True)
 class Measured:
-    """A point of a curve, and what it is the mean of: the chance that the answer is right, and the generated tokens,
-    both [problem], in the order of the pool's problems."""
+    """A point of a curve, and the values behind its means: the chance that the answer is right, and the generated
+    tokens, both [problem], in the order of the pool's problems."""
 
     point: CurvePoint
     pool: GradedPool
@@ -28,8 +28,8 @@ class Measured:
 
 
 @dataclass
-class _Row:
-    """What a method comes to at one k, problem by problem; all lists are [problem]."""
+class _Tally:
+    """Collects the values of a method at one k; all lists are [problem]."""
 
     method: str
     k: int
@@ -79,22 +79,22 @@ class _Row:
         return Measured(point, pool, tuple(self.values), tuple(self.tokens))
 
 
-def draws(most: int) -> list[int]:
-    """1, 2, 4, ... and the pool's own size."""
-    return sorted({2**i for i in range(most.bit_length())} | {most}) if most else []
+def draws(largest: int) -> list[int]:
+    """The values of k for a pool of `largest` samples: 1, 2, 4, ... and `largest`."""
+    return sorted({2**i for i in range(largest.bit_length())} | {largest}) if largest else []
 
 
 def curve(method: Method, verifier: str, pool: GradedPool, rates: Rates) -> list[Measured]:
-    """One point per k, computed from the one pool: accuracy is the mean over problems of weights @ correct. Where a
-    strategy draws subsets at random, `mc_error` is the standard error which that adds: sqrt(sum of variances) / Q.
+    """One point per k, all from the same pool: accuracy is the mean over problems of weights @ correct. Where a
+    strategy draws subsets at random, `mc_error` is the resulting standard error: sqrt(sum of variances) / Q.
     `verifier`: "" for a method without one."""
     points = []
     for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
-        row = _Row(method.name, k, verifier)
+        row = _Tally(method.name, k, verifier)
         for g in pool.problems:
             outcome = method.strategy.outcome(candidates_of(g, verifier), k)
-            value = sum(w for w, right in zip(outcome.weights, g.correct, strict=True) if right)
-            if outcome.draws:  # an estimate: cut to what it cannot exceed, with the variance of its mean over draws
+            value = sum(w for w, correct in zip(outcome.weights, g.correct, strict=True) if correct)
+            if outcome.draws:  # an estimate: capped at pass@k, and with a variance
                 value = min(value, pass_at_k(len(g.correct), sum(g.correct), k))
                 row.variance += draws_variance(value, outcome.draws)
             row.add(g, value, outcome.tokens)
@@ -103,8 +103,8 @@ def curve(method: Method, verifier: str, pool: GradedPool, rates: Rates) -> list
 
 
 def along_changes(method: Method, pool: GradedPool, changed: Sequence[GradedPool], rates: Rates) -> Iterator[Measured]:
-    """Lines along which the thinking changes and k does not: by budget (votes at the largest k), by the number of
-    waits, by rounds of revision. The last two begin with the pool as it was sampled."""
+    """Points along changes of the thinking at a fixed k (votes: the largest k): by budget, number of waits or rounds of
+    revision. The last two begin with the pool as it was sampled."""
     if method.verified:
         return
     kinds: tuple[Kind, ...] = ("refine",) if method.revises else ("budget", "wait")
@@ -120,7 +120,7 @@ def bound(pool: GradedPool, rates: Rates) -> list[Measured]:
     """pass@k: what a perfect verifier would reach with the same samples."""
     points = []
     for k in draws(pool.depth):
-        row = _Row(PASS, k)
+        row = _Tally(PASS, k)
         for g in pool.problems:
             tokens = k * sum(c.usage.completion for c in g.completions) / len(g.completions)
             row.add(g, pass_at_k(len(g.correct), sum(g.correct), k), tokens)
@@ -129,7 +129,7 @@ def bound(pool: GradedPool, rates: Rates) -> list[Measured]:
 
 
 def candidates_of(g: Graded, verifier: str) -> list[Candidate]:
-    """What a strategy sees of a problem's samples, with the scores and tokens of that verifier ("": none)."""
+    """The samples of a problem as a strategy sees them, with the scores and tokens of a verifier ("": none)."""
     scores = g.scores[verifier] if verifier else (Score(None),) * len(g.completions)
     return [
         Candidate(answer, c.usage.completion + s.usage.completion, s.value)

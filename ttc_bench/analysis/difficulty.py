@@ -1,4 +1,4 @@
-"""Where does extra thinking pay? Accuracy by the difficulty of the problems, from the per-problem values of a curve."""
+"""Accuracy by the difficulty of the problems, from the per-problem values of a curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ttc_bench.analysis.stats import mean, mean_interval
 from ttc_bench.core import CurvePoint, Problem
 
-MOST = 10  # levels of difficulty that are told apart
+MAX_LEVELS = 10  # most levels of difficulty
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class DifficultyPoint:
 def levels(problems: Sequence[Problem]) -> dict[str, list[int]]:
     """Label of a difficulty -> places of its problems, easiest first; empty where there are fewer than two.
 
-    Every distinct difficulty is a level of its own, up to ten of them. More are put together in at most ten ranges of
-    about as many problems each, never dividing problems of equal difficulty. Problems without one belong to none."""
+    Up to ten distinct difficulties are a level each. More are grouped into at most ten ranges with about equally many
+    problems; problems of equal difficulty stay together. Problems without a difficulty belong to no level."""
     places: dict[float, list[int]] = {}
     for i, p in enumerate(problems):
         if p.difficulty is not None and math.isfinite(p.difficulty):
@@ -37,7 +37,7 @@ def levels(problems: Sequence[Problem]) -> dict[str, list[int]]:
     if len(places) < 2:
         return {}
     values = sorted(places)
-    groups: list[list[float]] = [[v] for v in values] if len(values) <= MOST else _ranges(values, places)
+    groups: list[list[float]] = [[v] for v in values] if len(values) <= MAX_LEVELS else _ranges(values, places)
     digits = next(d for d in (4, 6, 9, 17) if d == 17 or len({f"{v:.{d}g}" for v in values}) == len(values))
     by_label = {}
     for group in groups:
@@ -47,22 +47,22 @@ def levels(problems: Sequence[Problem]) -> dict[str, list[int]]:
 
 
 def _ranges(values: Sequence[float], places: dict[float, list[int]]) -> list[list[float]]:
-    """Neighbouring values together: a range ends once it holds its tenth of the problems."""
+    """Groups of neighbouring values; a range ends once it holds a tenth of the problems."""
     groups: list[list[float]] = [[]]
-    share, seen = sum(map(len, places.values())) / MOST, 0
+    share, counted = sum(map(len, places.values())) / MAX_LEVELS, 0
     for value in values:
-        if groups[-1] and seen >= share * len(groups):
+        if groups[-1] and counted >= share * len(groups):
             groups.append([])
         groups[-1].append(value)
-        seen += len(places[value])
+        counted += len(places[value])
     return groups
 
 
 def by_difficulty(
     point: CurvePoint, problems: Sequence[Problem], values: Sequence[float], tokens: Sequence[float]
 ) -> list[DifficultyPoint]:
-    """One row per level of difficulty, easiest first; none where all problems are of one. `values`: the chance that
-    the answer is right, `tokens`: those generated; both [problem], the ones whose means the point is."""
+    """One row per level of difficulty, easiest first; none if there is only one level. `values`: the chance that the
+    answer is right, `tokens`: generated tokens; both [problem], with the point's accuracy and tokens as means."""
     rows = []
     for label, places in levels(problems).items():
         accuracy, low, high = mean_interval([values[i] for i in places])

@@ -30,8 +30,8 @@ class Exchange:
     computed point of any of its curves that is at least as accurate and known to be no more than MARGIN worse, at the
     least FLOPs. Where there is none the answer is withheld, for the reason `withheld`, and `point` is the first that is
     at least as accurate, or else the most accurate. `before` is the point before it on the same curve, if that is less
-    accurate than the target. `flops` and `tokens` (means per problem) are read off between the two; None where withheld.
-    `lead`: the small model is known to be ahead by this, or behind by no more."""
+    accurate than the target. `flops` and `tokens` (means per problem) are read off between the two; None where
+    withheld. `lead`: the small model is known to be ahead by this, or behind by no more."""
 
     target: CurvePoint
     point: CurvePoint

@@ -33,8 +33,8 @@ class Graded:
 
 @dataclass(frozen=True)
 class GradedPool:
-    """All graded samples of one model on one task under one prompt and effort, as they were sampled or after a change;
-    `asked` samples were wanted of each problem."""
+    """All graded samples of one model on one task under one prompt and effort, as sampled or after a change. `asked`:
+    the number of samples per problem that the run wants."""
 
     task: Task
     prompt: str
@@ -43,11 +43,10 @@ class GradedPool:
     problems: tuple[Graded, ...]
     change: Change = UNCHANGED
     model: str = ""
-    compared: bool = False  # the run compares several models, so labels name this one's
+    compared: bool = False  # whether the run has several models, so that labels include this one
 
     def label(self) -> str:
-        """What tells it from the other pools of its task, for people: model where there are several, prompt, effort,
-        change."""
+        """A name for people, unique among the pools of its task: model if there are several, prompt, effort, change."""
         return f"{self.model}, {self.samples_label()}" if self.compared else self.samples_label()
 
     def samples_label(self) -> str:
@@ -57,23 +56,23 @@ class GradedPool:
 
     @property
     def depth(self) -> int:
-        """Samples that every problem has: the largest k that can be computed."""
+        """The number of samples that every problem has: the largest possible k."""
         return min(len(g.completions) for g in self.problems)
 
     @property
     def cached(self) -> float:
-        """Share of the prompt tokens that the server had cached."""
+        """Share of the prompt tokens that were billed as cached."""
         usages = [c.usage for g in self.problems for c in g.completions]
         return sum(u.cached for u in usages) / max(sum(u.prompt for u in usages), 1)
 
     def changed(self, pools: Sequence[GradedPool]) -> list[GradedPool]:
-        """The pools among these that are this one after a change."""
-        where = (self.model, self.task.name, self.prompt, self.effort)
-        return [p for p in pools if p.change and (p.model, p.task.name, p.prompt, p.effort) == where]
+        """Those of the given pools that are this one after a change."""
+        key = (self.model, self.task.name, self.prompt, self.effort)
+        return [p for p in pools if p.change and (p.model, p.task.name, p.prompt, p.effort) == key]
 
 
 def grade(plan: Plan, store: Store) -> list[GradedPool]:
-    """Every pool of a run as far as the store holds it, graded: each as it was sampled, and after each of its changes."""
+    """Every pool of a run with its stored samples, graded: each as it was sampled, and after each of its changes."""
     config, pools = plan.config, []
     for group_ in plan.groups:
         first = group_[0]
@@ -108,11 +107,11 @@ def _grade(task: Task, problem: Problem, pool: Mapping[int, Completion]) -> Grad
 async def score(
     plan: Plan, pools: Sequence[GradedPool], verifiers: Mapping[str, Sequence[Verifier]]
 ) -> list[GradedPool]:
-    """The same pools, with scores where a verified method chooses from their samples. One call per verifier for all
-    that it serves, so that one which runs a model is loaded once and can batch samples of equal length, whatever
-    problem they are of. `verifiers`: of each task, by its name."""
+    """The same pools, with scores where a verified method chooses from their samples. Each verifier is called once for
+    all of its samples, so that a model is loaded once and can batch samples of different problems. `verifiers`: by name
+    of the task."""
     chosen_from = [p for p in pools if p.prompt in plan.config.verified_prompts and not p.change]
-    # in the order in which the user named them, whichever scores first
+    # in the order in which the user named them
     names = {task: [verifier.name for verifier in of_task] for task, of_task in verifiers.items()}
     scores: dict[int, dict[str, tuple[Score, ...]]] = {
         id(g): dict.fromkeys(names[p.task.name], ()) for p in chosen_from for g in p.problems

@@ -4,9 +4,10 @@ All that is known beforehand about a value is its range. So a limit reckons with
 range that the limit looks towards, and asks which mean the problems carry when each of them gets a random weight
 (Dirichlet, all parameters 1). That is the bound of Gaffke (2005, "Three test statistics for a nonparametric one-sided
 hypothesis on the mean of a nonnegative variable"), found again by Learned-Miller and Thomas (2020, arXiv:1905.06208);
-for values of 0 and 1 it is that of Clopper and Pearson (1934), as x of Q problems give Beta(x + 1, Q - x). Like that one
-it covers more than 95 %, so only EDGE of the added problem is put at the far end and the rest at the near one: between
-Clopper and Pearson (1) and the interval of Jeffreys' prior (1/2), which often covers less (Brown, Cai and DasGupta 2001).
+for values of 0 and 1 it is that of Clopper and Pearson (1934), as x of Q problems give Beta(x + 1, Q - x). Like that
+one it covers more than 95 %, so only EDGE of the added problem is put at the far end and the rest at the near one:
+between Clopper and Pearson (1) and the interval of Jeffreys' prior (1/2), which often covers less (Brown, Cai and
+DasGupta 2001).
 
 The quantile of the weighted mean comes from its moments. A beta distribution of its mean and variance is a binomial
 interval with an effective number of problems, as that of Korn and Graubard (1998, Survey Methodology 24:193); theirs,
@@ -31,8 +32,8 @@ Numbers = Any  # a float, or an array of floats
 
 
 def mean_limits(q: int, total: Numbers, squares: Numbers) -> tuple[Numbers, Numbers]:
-    """(low, high) for the mean of q values in 0..1 with this sum and sum of squares. Where less than one problem's worth
-    is right, or wrong, EDGE rises to 1, so that of none right the exact bound 1 - 0.025^(1/q) is what is left."""
+    """(low, high) for the mean of q values in 0..1 with this sum and sum of squares. Where less than one problem's
+    worth is right, or wrong, EDGE rises to 1, so that of none right the exact bound 1 - 0.025^(1/q) is what is left."""
     edge = 1 - (1 - EDGE) * np.clip(np.minimum(total, q - total), 0, 1)
     high = _beta_limit(q, total, squares, edge)
     low = 1 - _beta_limit(q, q - total, q - 2 * total + squares, edge)
@@ -43,8 +44,8 @@ def difference_limits(
     q: int, total: Numbers, squares: Numbers, cubes: Numbers, sizes: Numbers, tail: float = TAIL
 ) -> tuple[Numbers, Numbers]:
     """(low, high) for the mean of q differences in -1..1 with these sums of their powers and of their sizes |d|. Where
-    none differs it is the exact bound for "none of q", either way; no interval has width zero. Each limit is missed with
-    a chance of about `tail`."""
+    none differs it is the exact bound for "none of q", either way; no interval has width zero. Each limit is missed
+    with a chance of about `tail`."""
     edge = 1 - (1 - EDGE) * np.clip(sizes, 0, 1)
     none = 1 - tail ** (1 / q)
     high = np.where(sizes < ROUNDING, none, _skew_limit(q, total, squares, cubes, edge, tail))
@@ -64,8 +65,8 @@ def _beta_limit(q: int, total: Numbers, squares: Numbers, edge: Numbers) -> Numb
 
 
 def _skew_limit(q: int, total: Numbers, squares: Numbers, cubes: Numbers, edge: Numbers, tail: float) -> Numbers:
-    """The same with `edge` of a problem that is 1 and the rest of it -1, from three moments: few differing problems make
-    a skewed distribution that a beta on -1..1 cannot follow. Pearson's type III, a gamma distribution moved."""
+    """The same with `edge` of a problem that is 1 and the rest of it -1, from three moments: few differing problems
+    make a skewed distribution that a beta on -1..1 cannot follow. Pearson's type III, a gamma distribution moved."""
     from scipy.special import gammaincinv
 
     mean = (total + 2 * edge - 1) / (q + 1)

@@ -1,4 +1,4 @@
-"""What a reader must know of the samples before believing a curve: shares that went wrong, and notes in words."""
+"""The quality of the samples behind a curve: shares of spoilt samples, and notes in words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHARES = {  # field of Quality -> in words
 @dataclass(frozen=True)
 class Quality:
     """Shares (0..1) of a pool's samples: cut at the token limit, without an extractable answer, equal to an earlier
-    sample of their problem; and of the samples asked for, the share that failed. With the counts they are shares of."""
+    sample of their problem; and the share of the requested samples that failed. `samples` and `problems` are counts."""
 
     name: str  # for people: task, model where there are several, and `samples_of`
     task: str
@@ -37,14 +37,14 @@ class Quality:
     problems: int
 
     def shares(self) -> dict[str, float]:
-        """The numbers alone, as run.json and the report list them."""
+        """The shares and counts by name, as in run.json."""
         return {name: getattr(self, name) for name in (*SHARES, "samples", "problems")}
 
 
 def quality(pool: GradedPool) -> Quality:
     """The shares of one pool."""
     completions = [c for g in pool.problems for c in g.completions]
-    n, asked = len(completions), pool.asked * len(pool.problems)
+    n, requested = len(completions), pool.asked * len(pool.problems)
     distinct = sum(g.distinct for g in pool.problems)
     return Quality(
         name=f"{pool.task.name}, {pool.label()}",
@@ -54,23 +54,23 @@ def quality(pool: GradedPool) -> Quality:
         truncated=sum(c.stop_reason == "length" for c in completions) / max(n, 1),
         unextracted=sum(a is None for g in pool.problems for a in g.answers) / max(n, 1),
         duplicated=(n - distinct) / max(n, 1),
-        failed=1 - n / asked,
+        failed=1 - n / requested,
         samples=n,
         problems=len(pool.problems),
     )
 
 
 def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[str]:
-    """Plain sentences about holes, and about pools whose samples are suspiciously alike."""
+    """Sentences about missing samples and scores, and about pools whose samples are all the same text."""
     sentences = []
     temperature = plan.config.temperature
     for pool in pools:
         name = f"{pool.task.name}, {pool.label()}"
-        asked = pool.asked * len(pool.problems)
-        holes = asked - sum(len(g.completions) for g in pool.problems)
+        requested = pool.asked * len(pool.problems)
+        holes = requested - sum(len(g.completions) for g in pool.problems)
         if holes:
             sentences.append(
-                f"{name}: {holes} of {asked} samples are missing (failed, or not asked for), "
+                f"{name}: {holes} of {requested} samples are missing (failed, or not asked for), "
                 f"so curves end at k = {pool.depth}; the same command asks for them again"
             )
         for verifier, share in _unscored(pool).items():
@@ -96,7 +96,7 @@ def failures(reasons: Mapping[str, int]) -> list[str]:
 
 
 def _unscored(pool: GradedPool) -> dict[str, float]:
-    """Verifier -> share of the samples that it gave no verdict on, where that is not none."""
+    """Verifier -> share of the samples without a verdict, where it is above 0."""
     scores: dict[str, list[Score]] = {}
     for g in pool.problems:
         for verifier, verdicts in g.scores.items():

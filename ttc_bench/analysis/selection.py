@@ -1,4 +1,4 @@
-"""Graded pools -> what each verifier is worth, beside majority. Pure; verifier_quality.py has the formulas."""
+"""Graded pools -> the quality of majority and each verifier as a choice. Pure; verifier_quality.py has the formulas."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ttc_bench.core import Strategy
 from ttc_bench.strategies.exact import BestOfN, MajorityVote
 
 MAJORITY = "majority"
-SEED = 0  # of the bootstraps: equal samples, equal intervals
+SEED = 0  # of the bootstraps, so that equal samples give equal intervals
 
 
 def diagnose(pool: GradedPool) -> list[Diagnosis]:
-    """Majority, then every verifier that scored the pool. Empty where some problem has no two samples to choose from."""
+    """Majority, then every verifier that scored the pool. Empty if some problem has fewer than two samples."""
     if pool.depth < 2:
         return []
     return [_majority(pool), *(_verifier(pool, verifier) for verifier in pool.problems[0].scores)]
@@ -41,11 +41,11 @@ def _majority(pool: GradedPool) -> Diagnosis:
 
 
 def _verifier(pool: GradedPool, verifier: str) -> Diagnosis:
-    """With what only a verifier has: AUROC, calibration, costs."""
+    """The diagnosis of a verifier: selections, AUROC, calibration and costs."""
     scored: list[Scored] = []
     for g in pool.problems:
         rows = zip(g.scores[verifier], g.answers, g.correct, strict=True)
-        # that an answer cannot be read is seen without a verifier
+        # unreadable answers are left out: no verifier is needed to reject them
         readable = [(s.value, right) for s, answer, right in rows if answer is not None and s.value is not None]
         readable = [(value, right) for value, right in readable if not isnan(value)]
         scored.append(([value for value, _ in readable], [right for _, right in readable]))
@@ -99,7 +99,7 @@ def _selection(pool: GradedPool, verifier: str, k: int) -> Selection:
 
 
 def _accuracies(pool: GradedPool, strategy: Strategy, verifier: str, k: int) -> list[float]:
-    """One value per problem."""
+    """[problem]: the chance that the chosen answer is right."""
     weights = [strategy.outcome(candidates_of(g, verifier), k).weights for g in pool.problems]
     return [float(np.dot(w, g.correct)) for w, g in zip(weights, pool.problems, strict=True)]
 

@@ -26,14 +26,15 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 def draws_variance(value: float, draws: int) -> float:
     """At most the variance of a chance `value` (0..1) that is the mean over so many random draws, each of which gives
-    between 0 and 1: value (1 - value) / (draws - 1). It is that where no draw splits between right and wrong answers."""
+    between 0 and 1: value (1 - value) / (draws - 1). It is that where no draw splits between right and wrong
+    answers."""
     value = min(max(value, 0.0), 1.0)
     return value * (1 - value) / max(draws - 1, 1)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high) of one value in 0..1 per problem: 95 %, intervals.py has the formula. Near 0 and 1 it holds too,
-    and "20 of 20" is not printed as certainty. One problem tells nothing: 0..1."""
+    """(mean, low, high) of one value in 0..1 per problem: 95 %, intervals.py has the formula. Near 0 and 1 it holds
+    too, and "20 of 20" is not printed as certainty. One problem tells nothing: 0..1."""
     q = len(values)
     if q == 0:
         raise ValueError("no problems: an accuracy needs at least one")
@@ -48,8 +49,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
     """(mean, low, high) of b - a over the same problems in the same order, values in 0..1: 95 %, intervals.py has the
-    formula. Pairing removes the difference between problems from the noise. Problems that all agree are no certainty: of
-    60 they leave ±0.06. Raises ValueError for unequal lengths."""
+    formula. Pairing removes the difference between problems from the noise. Problems that all agree are no certainty:
+    of 60 they leave ±0.06. Raises ValueError for unequal lengths."""
     if len(a) < 2:
         raise ValueError("a paired comparison needs at least two problems")
     return _paired(a, b, TAIL)

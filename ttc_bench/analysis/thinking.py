@@ -1,8 +1,7 @@
-"""What a model does with its thinking budget: s1's three figures, and thinking that went too far.
+"""How a model uses its thinking budget: the three figures of s1, and overthinking.
 
-Control, Scaling and Performance are those of Muennighoff et al. 2025 (arXiv:2501.19393, section 3), with the slope taken
-per doubling of the tokens, since accuracy grows with their logarithm. Pure: graded pools in, rows out.
-"""
+Control, Scaling and Performance are those of Muennighoff et al. 2025 (arXiv:2501.19393, section 3), with the slope
+taken per doubling of the tokens, since accuracy grows with their logarithm. Pure: graded pools in, rows out."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ class BudgetFigures:
     scaling: float | None  # mean slope over all pairs of budgets: accuracy per doubling of the tokens spent
     performance: float  # best accuracy over the budgets
     performance_at: int  # the smallest budget that reaches it
-    finished: float  # share of the full traces that came to their own end
+    finished: float  # share of the full traces that were not cut at the token limit
     overthought: float | None  # share of full traces that are wrong, but were right when stopped earlier
     idle_tokens: float | None  # mean tokens spent after the answer was right for good, over traces that end right
     idle_share: float | None  # the same as a share of those traces' tokens
@@ -61,7 +60,7 @@ def figures(pools: Sequence[GradedPool]) -> list[BudgetFigures]:
                 effort=pool.effort or "",
                 mode=ANNOUNCED if announced else FORCED,
                 budgets=len(steps),
-                control=mean([_kept(step) for step in steps]) if announced else 1.0,
+                control=mean([_within_budget(step) for step in steps]) if announced else 1.0,
                 scaling=scaling(curve),
                 performance=best,
                 performance_at=next(s.change.amount for s, (_, a) in zip(steps, curve, strict=True) if a == best),
@@ -81,14 +80,14 @@ def scaling(curve: Sequence[tuple[float, float]]) -> float | None:
 
 
 def sequential_or_parallel(points: Sequence[CurvePoint]) -> list[str]:
-    """Sentences: at the tokens of each vote, how accurate one longer thought, votes and revision are, and which is
-    clearly ahead: its interval lies above the others' accuracy. Between two points of a curve accuracy is taken linear
-    in log tokens; beyond its ends nothing is said of it."""
+    """Sentences that compare longer thinking, votes and revision at the tokens of each vote. One is clearly ahead if
+    its interval lies above the others' accuracy. Accuracy between two points of a curve is interpolated linearly in log
+    tokens; a curve is not extrapolated beyond its ends."""
     sentences = []
     for task, model, effort in dict.fromkeys((p.task, p.model, p.effort) for p in points):
-        here = [p for p in points if (p.task, p.model, p.effort) == (task, model, effort) and _kind(p)]
-        votes = sorted({p.tokens for p in here if _kind(p) == VOTES})
-        comparisons = [text for tokens in votes if (text := _compared(here, tokens))]
+        of_group = [p for p in points if (p.task, p.model, p.effort) == (task, model, effort) and _kind(p)]
+        votes = sorted({p.tokens for p in of_group if _kind(p) == VOTES})
+        comparisons = [text for tokens in votes if (text := _compared(of_group, tokens))]
         if comparisons:
             sentences.append(f"{task}, {model}: " + "; ".join(comparisons))
     return sentences
@@ -98,7 +97,7 @@ VOTES, LONGER, REVISION = "votes", "longer thinking", "revision"
 
 
 def _kind(p: CurvePoint) -> str | None:
-    """What a point spends its tokens on, where that is one of the three."""
+    """VOTES, LONGER or REVISION, by what a point spends its tokens on; None for any other point."""
     if p.change.kind == "refine":
         return REVISION
     if p.method == "self-consistency":
@@ -107,7 +106,7 @@ def _kind(p: CurvePoint) -> str | None:
 
 
 def _compared(points: Sequence[CurvePoint], tokens: float) -> str | None:
-    """The best of each kind at so many tokens: (accuracy, lower end of its interval)."""
+    """The comparison of the best curve of each kind at `tokens` in words; None if fewer than two kinds reach it."""
     best: dict[str, tuple[float, float]] = {}
     for kind, line in dict.fromkeys((str(_kind(p)), p.line) for p in points):
         at = _at(sorted((p for p in points if p.line == line), key=lambda p: p.tokens), tokens)
@@ -117,11 +116,12 @@ def _compared(points: Sequence[CurvePoint], tokens: float) -> str | None:
         return None
     first, *others = sorted(best, key=lambda kind: best[kind], reverse=True)
     clear = all(best[first][1] > best[other][0] for other in others)
-    rest = ", ".join(f"{kind} {best[kind][0]:.2f}" for kind in others)
-    return f"at {tokens:,.0f} tokens {first} {best[first][0]:.2f}, {rest}{'' if clear else ' (none clearly ahead)'}"
+    rivals = ", ".join(f"{kind} {best[kind][0]:.2f}" for kind in others)
+    return f"at {tokens:,.0f} tokens {first} {best[first][0]:.2f}, {rivals}{'' if clear else ' (none clearly ahead)'}"
 
 
 def _at(curve: Sequence[CurvePoint], tokens: float) -> tuple[float, float] | None:
+    """(accuracy, lower end of its interval) of a curve at `tokens`; None beyond its ends."""
     for a, b in pairwise(curve):
         if 0 < a.tokens <= tokens <= b.tokens and a.tokens < b.tokens:
             share = log2(tokens / a.tokens) / log2(b.tokens / a.tokens)
@@ -132,17 +132,17 @@ def _at(curve: Sequence[CurvePoint], tokens: float) -> tuple[float, float] | Non
 def _overthinking(pool: GradedPool, steps: Sequence[GradedPool]) -> tuple[float, float | None, float | None]:
     """(share right earlier and wrong at the end, mean idle tokens and their share of the traces that end right)."""
     over, idle, spent = [], [], []
-    for i, full in enumerate(pool.problems):
+    for i, graded in enumerate(pool.problems):
         earlier = [(step.change.amount, _by_index(step.problems[i])) for step in steps]
-        for index, right, c in zip(full.indices, full.correct, full.completions, strict=True):
+        for index, right, c in zip(graded.indices, graded.correct, graded.completions, strict=True):
             tokens = c.usage.reasoning or c.usage.completion
-            seen = [(b, right_at[index]) for b, right_at in earlier if index in right_at and b < tokens]
+            stops = [(b, right_at[index]) for b, right_at in earlier if index in right_at and b < tokens]
             if not right:
-                over.append(float(any(r for _, r in seen)))
+                over.append(float(any(r for _, r in stops)))
                 continue
             over.append(0.0)
             settled = tokens
-            for budget, was_right in reversed(seen):
+            for budget, was_right in reversed(stops):
                 if not was_right:
                     break
                 settled = budget
@@ -163,7 +163,7 @@ def _tokens(pool: GradedPool) -> float:
     return mean([mean([float(c.usage.completion) for c in g.completions]) for g in pool.problems])
 
 
-def _kept(pool: GradedPool) -> float:
+def _within_budget(pool: GradedPool) -> float:
     """Share of the samples whose thinking stayed within the budget that was announced."""
     used = [c.usage.reasoning or c.usage.completion for g in pool.problems for c in g.completions]
     return mean([float(tokens <= pool.change.amount) for tokens in used])

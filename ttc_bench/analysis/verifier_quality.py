@@ -1,4 +1,4 @@
-"""How good is a verifier itself? What it is judged by, against the gold. Pure; problems are the unit throughout.
+"""The quality of a verifier, measured against the gold. Pure; problems are the unit throughout.
 
 A choice among k samples loses in two ways: no sample is right (coverage loss, 1 - pass@k: only a better model or more
 samples help), or one is and another is chosen (selection loss, pass@k - accuracy: only a better verifier helps)."""
@@ -16,7 +16,7 @@ import numpy as np
 from ttc_bench.analysis.intervals import CONFIDENCE
 from ttc_bench.analysis.stats import mean_interval
 
-Array = np.ndarray[Any, np.dtype[Any]]
+SampleArray = np.ndarray[Any, np.dtype[Any]]
 BINS = 10
 RESAMPLES = 1_000
 
@@ -41,7 +41,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Selection:
-    """What choosing one of k samples comes to. Accuracies are means over problems."""
+    """The result of choosing one of k samples. Accuracies are means over problems."""
 
     k: int
     accuracy: float
@@ -49,7 +49,7 @@ class Selection:
     reach: float  # pass@k: a right choice wherever there is one
     tokens: float  # per problem, read and generated, the verifier's included
     recovered: Interval | None  # (accuracy - one) / (reach - one); None where the samples leave nothing to gain
-    rival_k: int  # samples that majority could vote over for the same tokens, at most those of the pool
+    rival_k: int  # most samples of the pool that a majority vote can use for the same tokens
     rival: float  # accuracy of that vote
     ahead: Interval | None  # accuracy - rival, paired over problems; None with one problem
 
@@ -128,33 +128,33 @@ def calibration(scores: Sequence[float], right: Sequence[bool]) -> tuple[float, 
 
 
 def recovered(
-    chosen: Sequence[float], one: Sequence[float], reach: Sequence[float], rng: np.random.Generator
+    chosen: Sequence[float], single: Sequence[float], reach: Sequence[float], rng: np.random.Generator
 ) -> Interval | None:
-    """Share of the gap between pass@1 and pass@k that a choice closes, from one value per problem of each; bootstrap
-    over problems. Below 0: worse than a sample at random. None where there is no gap."""
-    gain, gap = np.subtract(chosen, one), np.subtract(reach, one)
+    """Share of the gap between pass@1 (`single`) and pass@k (`reach`) that a choice closes, all [problem]; bootstrap
+    over problems. Below 0: worse than a random sample. None if there is no gap."""
+    gain, gap = np.subtract(chosen, single), np.subtract(reach, single)
     if gap.sum() <= 1e-9 * len(gap):
         return None
     counts = resamples(len(gap), rng)
     gains, gaps = counts @ gain, counts @ gap
-    there = gaps > 1e-9 * len(gap)
-    return _percentiles(float(gain.sum() / gap.sum()), gains[there] / gaps[there])
+    has_gap = gaps > 1e-9 * len(gap)
+    return _percentiles(float(gain.sum() / gap.sum()), gains[has_gap] / gaps[has_gap])
 
 
-def resamples(problems: int, rng: np.random.Generator) -> Array:
+def resamples(problems: int, rng: np.random.Generator) -> SampleArray:
     """[resample, problem]: how often each problem is drawn when as many are drawn with replacement."""
     return rng.multinomial(problems, np.full(problems, 1 / problems), RESAMPLES)
 
 
-def _percentiles(value: float, values: Array) -> Interval:
+def _percentiles(value: float, values: SampleArray) -> Interval:
     tail = (1 - CONFIDENCE) / 2
-    known = values[~np.isnan(values)]
-    low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (nan, nan)
+    valid = values[~np.isnan(values)]
+    low, high = np.quantile(valid, [tail, 1 - tail]) if len(valid) else (nan, nan)
     return Interval(value, float(low), float(high))
 
 
 class _Ranked:
-    """Samples sorted once, so that a bootstrap only weighs them anew."""
+    """Samples sorted by score once, so that a bootstrap only needs new weights."""
 
     def __init__(self, scores: Sequence[float], right: Sequence[bool]) -> None:
         self.order = np.argsort(np.asarray(scores, float), kind="stable")
@@ -162,7 +162,7 @@ class _Ranked:
         self.right = np.asarray(right, bool)[self.order]
         self.starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, int)
 
-    def auroc(self, weights: Array) -> float:
+    def auroc(self, weights: SampleArray) -> float:
         """`weights` [sample]: how often each sample counts."""
         if not len(weights):
             return nan
@@ -173,10 +173,10 @@ class _Ranked:
         return float((right * (wrong.cumsum() - wrong / 2)).sum() / pairs) if pairs else nan
 
 
-def rows(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
+def rows(diagnoses: Sequence[Diagnosis]) -> list[dict[str, Any]]:
     """Rows of verifiers.csv, one per selector and k; an interval is three columns, NAME, NAME_low and NAME_high."""
     out = []
-    for d in found:
+    for d in diagnoses:
         for c in d.choices:
             row: dict[str, Any] = {}
             for record in (d, c):
@@ -192,11 +192,12 @@ def rows(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
 
 
 def sentence(d: Diagnosis) -> str:
-    """In words: what the largest choice costs, and what majority reaches for the same tokens."""
+    """The cost and accuracy of a choice at the largest k, and the accuracy of majority for the same tokens, in
+    words."""
     c = d.choices[-1]
-    said = f"best-of-{c.k} by {d.selector} costs {c.tokens:,.0f} tokens per problem and reaches {c.accuracy:.3f}; "
+    text = f"best-of-{c.k} by {d.selector} costs {c.tokens:,.0f} tokens per problem and reaches {c.accuracy:.3f}; "
     votes = f"majority of {c.rival_k} samples" if c.rival_k > 1 else "one sample"
-    said += f"{votes}, for the same tokens, {c.rival:.3f}"
+    text += f"{votes}, for the same tokens, {c.rival:.3f}"
     if c.ahead is not None:
-        said += f" (difference {c.ahead.value:+.3f} [{c.ahead.low:+.3f}, {c.ahead.high:+.3f}])"
-    return said + "."
+        text += f" (difference {c.ahead.value:+.3f} [{c.ahead.low:+.3f}, {c.ahead.high:+.3f}])"
+    return text + "."

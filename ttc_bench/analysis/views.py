@@ -1,4 +1,4 @@
-"""Problems with their samples, as a reader looks at them: in the report's browser and in an export."""
+"""Problems with their samples, as the report's browser and an export show them."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def views(pools: Sequence[GradedPool]) -> list[ProblemView]:
     """Problems with their samples of every prompt, as the report's browser shows them."""
     problems = []
     for task in dict.fromkeys(p.task.name for p in pools):
-        mine = [p for p in pools if p.task.name == task]
-        for row in zip(*(p.problems for p in mine), strict=True):
+        of_task = [p for p in pools if p.task.name == task]
+        for row in zip(*(p.problems for p in of_task), strict=True):
             shown: dict[tuple[str, str | None, int], Completion] = {}
             samples = []
-            for p, g in zip(mine, row, strict=True):
+            for p, g in zip(of_task, row, strict=True):
                 for i, (index, c) in enumerate(zip(g.indices, g.completions, strict=True)):
                     if p.change and shown.get((p.prompt, p.effort, index)) == c:
-                        continue  # what a change left as it was is shown once
+                        continue  # samples that a change left as they were are shown once
                     shown.setdefault((p.prompt, p.effort, index), c)
                     samples.append(_view(p, g, i))
             problem = row[0].problem

@@ -1,1 +1,1 @@
-"""Who answers: local models, APIs, scripts. The only room that knows torch, transformers and openai."""
+"""Backends: local models, APIs, scripts. The only package that imports torch, transformers and openai."""

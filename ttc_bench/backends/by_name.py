@@ -1,4 +1,4 @@
-"""From the names given with --model to the backends that answer. Making one is cheap: weights load later."""
+"""Makes the backend that each --model name stands for. Making one is cheap: weights load later."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from ttc_bench.config import Config
 from ttc_bench.core import Backend
 from ttc_bench.errors import TtcError, nearest
 
-BUILTIN = Path(__file__).parents[1] / "models"
-DEFAULT_BUILTIN = "medium"
+BUILTIN_MODELS = Path(__file__).parents[1] / "models"
+DEFAULT_SIZE = "medium"
 
 
-def make_backends(config: Config, given: Backend | Mapping[str, Backend] | None) -> dict[str, Backend]:
-    """What answers for each of config.model, in that order: `given` by the caller, or made. All of them before
-    anything is sampled, so that a wrong name costs nothing. Raises TtcError."""
-    if given is not None and not isinstance(given, Mapping):
-        given = {config.model[0]: given}
-    if given is not None and set(given) != set(config.model):
-        raise TtcError(f"backends are given for {', '.join(given)}, expected one for each of {', '.join(config.model)}")
-    if given is None and config.max_cost is not None and not any(m.startswith("openai:") for m in config.model):
+def make_backends(config: Config, custom: Backend | Mapping[str, Backend] | None) -> dict[str, Backend]:
+    """A backend for each name in config.model, in that order: those of the caller (`custom`), or new ones. They are
+    made before anything is sampled, so that a wrong name costs nothing. Raises TtcError."""
+    if custom is not None and not isinstance(custom, Mapping):
+        custom = {config.model[0]: custom}
+    if custom is not None and set(custom) != set(config.model):
+        raise TtcError(
+            f"backends are given for {', '.join(custom)}, expected one for each of {', '.join(config.model)}"
+        )
+    if custom is None and config.max_cost is not None and not any(m.startswith("openai:") for m in config.model):
         raise TtcError("--max-cost is for models that cost money; leave it out for a model on this machine")
-    backends = {name: given[name] if given else make_backend(name, config) for name in config.model}
+    backends = {name: custom[name] if custom else make_backend(name, config) for name in config.model}
     names: dict[str, str] = {}
     for name, backend in backends.items():
         if names.setdefault(backend.model, name) != name:
@@ -32,7 +34,7 @@ def make_backends(config: Config, given: Backend | Mapping[str, Backend] | None)
 
 
 def make_backend(model: str, config: Config) -> Backend:
-    """The backend that a model's name means by its prefix. Raises TtcError for an unknown one."""
+    """The backend that the prefix of a model's name selects. Raises TtcError for an unknown prefix."""
     kind, _, name = model.partition(":")
     if kind not in BACKENDS:
         prefixes = [f"{k}:" if k != "builtin" else k for k in BACKENDS]
@@ -41,7 +43,7 @@ def make_backend(model: str, config: Config) -> Backend:
 
 
 def open_model(config: Config, name: str) -> Backend:
-    """A judge by its name: as --model names it, with @URL for a server of its own. Raises TtcError."""
+    """The backend of a judge: a name as for --model, with @URL if it has its own server. Raises TtcError."""
     model, at, url = name.partition("@")
     if not model:
         raise TtcError("verifier judge: names no model; give judge:MODEL or judge:MODEL@URL, such as judge:builtin")
@@ -58,19 +60,19 @@ def _hf(name: str, config: Config) -> Backend:
 
     if not name:
         raise TtcError("model hf: names no model; give hf:HUB-ID, hf:FOLDER or hf:FILE.gguf")
-    first, *others = pick_devices(config.device)
+    first, *other_devices = pick_devices(config.device)
     backend = HFBackend(name, device=first, dtype=config.dtype, max_rows=config.rows)
-    dtype = backend.identity()["dtype"]  # that of the first device for all: they make samples of one model
-    copies = [HFBackend(name, device=device, dtype=dtype, max_rows=config.rows) for device in others]
+    dtype = backend.identity()["dtype"]  # every copy has the dtype of the first, so that all sample one model
+    copies = [HFBackend(name, device=device, dtype=dtype, max_rows=config.rows) for device in other_devices]
     return Replicas([backend, *copies]) if copies else backend
 
 
 def _builtin(size: str, config: Config) -> Backend:
-    sizes = sorted(path.name for path in BUILTIN.iterdir() if (path / "generation_config.json").exists())
-    size = size or DEFAULT_BUILTIN
+    sizes = sorted(path.name for path in BUILTIN_MODELS.iterdir() if (path / "generation_config.json").exists())
+    size = size or DEFAULT_SIZE
     if size not in sizes:
         raise TtcError(nearest(size, sizes, "built-in model"))
-    return _hf(str(BUILTIN / size), config)
+    return _hf(str(BUILTIN_MODELS / size), config)
 
 
 def _openai(name: str, config: Config) -> Backend:

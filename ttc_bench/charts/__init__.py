@@ -1,1 +1,1 @@
-"""CurvePoints to figures; computes nothing."""
+"""Draws figures from computed points."""

@@ -1,8 +1,8 @@
-"""DifficultyPoints -> a heat map of accuracy, difficulty upwards and tokens to the right. Where does thinking pay?
+"""DifficultyPoints -> a heat map of accuracy, with difficulty upwards and tokens to the right.
 
 One block of cells for each method, one column for each k: k doubles from column to column, so a block is a log axis of
-tokens. Numbers stand in the cells, so that colours need no key and print in grey loses nothing. Geometry in pixels,
-from the top left corner of a panel.
+tokens. Cells hold their numbers, so that colours need no key and print in grey loses nothing. Positions are pixels from
+the top left corner of a panel.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from ttc_bench.errors import TtcError
 
 # ColorBrewer's sequential Blues (Harrower and Brewer 2003): one hue from light to dark, safe for the colour-blind
 BLUES = ("#f7fbff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
-DARK = 0.66  # accuracy from which on the number in a cell is white
-CELL, ROW, GAP, SMALL = 38, 26, 18, 14  # width of a column, height of a level, between blocks, height of a small text
+DARK = 0.66  # least accuracy at which the number in a cell is white
+# width of a column, height of a level, space between blocks, height of a small text
+CELL, ROW, GAP, SMALL = 38, 26, 18, 14
 WIDTH = 300  # of the smallest panel: titles need room
-FOOTER = (
+HEAT_MAP_NOTES = (
     "In a cell: accuracy on the problems of one difficulty (n of them), light 0 to dark 1. Columns: k samples, or a "
     "thinking budget (≤), or waits and revisions (+); below them "
     "the mean generated tokens per problem, over all difficulties.",
@@ -35,11 +36,11 @@ FOOTER = (
 
 @dataclass(frozen=True)
 class Block:
-    """The cells of one method: its columns, its name, and that in lines."""
+    """The cells of one method: its name, the name broken into lines, and its columns."""
 
     name: str
     lines: list[str]
-    columns: list[list[DifficultyPoint]]  # by k, or by the amount of a change; the points of a column are its levels
+    columns: list[list[DifficultyPoint]]  # one per k, or per amount of a change; a column has a point per level
     heads: list[str]  # above the columns
 
     def width(self, cell: float) -> float:
@@ -48,7 +49,7 @@ class Block:
 
 @dataclass
 class Ink:
-    """What a panel is made of: rows of coloured cells and of texts."""
+    """The data rows of a panel: coloured cells and texts."""
 
     cells: list[dict[str, Any]] = field(default_factory=list)
     texts: list[dict[str, Any]] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Ink:
     def write(
         self, text: str, x: float, y: float, align: str = "left", size: int = 11, color: str = INK, angle: int = 0
     ) -> None:
-        """A text whose `align` end stands at x, its middle (the first line's) at y."""
+        """Adds a text: its `align` end is at x, the middle of its first line at y."""
         self.texts.append(
             {"text": text, "x": x, "y": y, "align": align, "fontSize": size, "color": color, "angle": angle}
         )
@@ -65,8 +66,8 @@ class Ink:
 def accuracy_by_difficulty(
     points: Sequence[DifficultyPoint], *, interactive: bool = False, narrow: bool = False
 ) -> dict[str, Any]:
-    """A Vega-Lite specification: one heat map per task and model. `interactive` adds what a pointer finds: accuracy,
-    interval, tokens, problems. `narrow` is for a page of 400 pixels. Raises TtcError where there is nothing to draw."""
+    """A Vega-Lite specification: one heat map per task and model. `interactive` adds tooltips: accuracy, interval,
+    tokens, problems. `narrow` is for a page of 400 pixels. Raises TtcError where there is nothing to draw."""
     import altair as alt
 
     if not points:
@@ -74,8 +75,8 @@ def accuracy_by_difficulty(
     tables: dict[str, list[dict[str, Any]]] = {}
     panels: list[dict[str, Any]] = []
     for task, model in dict.fromkeys((p.point.task, p.point.model) for p in points):
-        here = [p for p in points if (p.point.task, p.point.model) == (task, model)]
-        ink, width, height = _layout(here, narrow)
+        of_panel = [p for p in points if (p.point.task, p.point.model) == (task, model)]
+        ink, width, height = _layout(of_panel, narrow)
         layers = _layers(ink, width, height, interactive, tables)
         title = {
             "text": textwrap.wrap(task, int(width / 8.5)) or ["(task without a name)"],
@@ -90,7 +91,7 @@ def accuracy_by_difficulty(
         }
         panels.append({"title": title, "width": width, "height": height, "layer": layers})
     letters = int(max(panel["width"] for panel in panels) / 5.2)
-    footer = [row for text in FOOTER for row in textwrap.wrap(text, letters)]
+    footer = [row for text in HEAT_MAP_NOTES for row in textwrap.wrap(text, letters)]
     caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
     return {
         "$schema": alt.SCHEMA_URL,
@@ -116,7 +117,7 @@ def save(points: Sequence[DifficultyPoint], folder: Path) -> list[Path]:
 
 
 def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
-    """Methods in the order in which they come; one is named with its prompt too where it comes with several."""
+    """One block per line, in the order of the points."""
     lines: dict[Line, dict[tuple[int, int], list[DifficultyPoint]]] = {}
     for p in points:
         lines.setdefault(p.point.line, {}).setdefault((p.point.k, p.point.change.amount), []).append(p)
@@ -125,27 +126,27 @@ def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
     for line, columns in lines.items():
         name = names[line]
         letters = max(int(cell * len(columns) / LETTER), len("self-consistency"))
-        written = textwrap.wrap(name, letters, break_on_hyphens=False) or [" "]
+        name_lines = textwrap.wrap(name, letters, break_on_hyphens=False) or [" "]
         ordered = sorted(columns.values(), key=lambda column: (column[0].point.k, column[0].point.tokens))
-        blocks.append(Block(name, written, ordered, [_head(column[0].point) for column in ordered]))
+        blocks.append(Block(name, name_lines, ordered, [_head(column[0].point) for column in ordered]))
     return blocks
 
 
 def _head(p: CurvePoint) -> str:
-    """What stands above a column: k, or, along changes, "≤ 64" for a budget and "+1" for a wait or a revision."""
+    """The text above a column: k, or, along changes, "≤ 64" for a budget and "+1" for a wait or a revision."""
     if not p.change:
         return str(p.k)
     return f"≤ {p.change.amount}" if p.change.kind == "budget" else f"+{p.change.amount}"
 
 
 def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float, float]:
-    """The ink of one task and model, and the width and height that it takes. Blocks flow as words do."""
+    """The ink of one task and model, its width and its height. Blocks wrap like words."""
     levels = list(dict.fromkeys(p.difficulty for p in points))[::-1]  # the hardest at the top
     counts = {p.difficulty: p.problems for p in points}
     break_ = "\n" if narrow and max(map(len, levels)) > 4 else " "
     labels = {level: f"{level}{break_}(n = {counts[level]:,})" for level in levels}
-    left = LETTER * max(len(line) for label in labels.values() for line in label.split("\n")) + SMALL + 10
-    room = max(330 if narrow else 900, left + 100) - left
+    label_width = LETTER * max(len(line) for label in labels.values() for line in label.split("\n")) + SMALL + 10
+    room = max(330 if narrow else 900, label_width + 100) - label_width
     columns = {(p.point.line, p.point.change.amount, p.point.k) for p in points}
     cell = max(20.0, min(CELL, room / max(Counter(line for line, *_ in columns).values())))
     rows: list[list[tuple[float, Block]]] = [[]]
@@ -153,18 +154,18 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
     for block in _blocks(points, cell):
         if rows[-1] and x + block.width(cell) > room:
             rows, x = [*rows, []], 0.0
-        rows[-1].append((left + x, block))
+        rows[-1].append((label_width + x, block))
         x += block.width(cell) + GAP
     ink, top = Ink(), 0.0
     for row in rows:
         top += LINE * max(len(block.lines) for _, block in row) + SMALL + 6
         bottom = top + ROW * len(levels)
         ink.write("difficulty", SMALL / 2, (top + bottom) / 2, "center", angle=270)
-        ink.write("k =", left - 8, top - 9, "right", 10, GREY)
-        ink.write("tokens", left - 8, bottom + 10, "right", 10, GREY)
+        ink.write("k =", label_width - 8, top - 9, "right", 10, GREY)
+        ink.write("tokens", label_width - 8, bottom + 10, "right", 10, GREY)
         for i, level in enumerate(levels):
             middle = top + ROW * (i + 0.5)
-            ink.write(labels[level], left - 8, middle - LINE / 2 * labels[level].count("\n"), "right")
+            ink.write(labels[level], label_width - 8, middle - LINE / 2 * labels[level].count("\n"), "right")
         for start, block in row:
             for i, line in enumerate(reversed(block.lines)):
                 ink.write(line, start, top - SMALL - 9 - LINE * i)
@@ -183,7 +184,7 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
 
 
 def _short(tokens: float) -> str:
-    """A number of tokens in at most four signs or five: 7, 339, 2.7k, 13k, 1.5M."""
+    """A number of tokens in at most five characters: 7, 339, 2.7k, 13k, 1.5M."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if tokens >= 0.9995 * size:
             return f"{tokens / size:.{1 if tokens < 9.95 * size else 0}f}{letter}"
@@ -191,7 +192,7 @@ def _short(tokens: float) -> str:
 
 
 def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> dict[str, Any]:
-    """One cell, and the words that a pointer finds there."""
+    """The data row of one cell, with the texts of its tooltip."""
     return {
         "x": x,
         "x2": x + cell,
@@ -211,7 +212,7 @@ def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> 
 def _layers(
     ink: Ink, width: float, height: float, interactive: bool, tables: dict[str, list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """Cells, texts, and what a pointer finds. Rows join the specification by name, as in tokens.py."""
+    """Layers with cells, texts and tooltips. Data rows are added to the specification by name, as in tokens.py."""
     import altair as alt
 
     def layer(rows: list[dict[str, Any]]) -> Any:

@@ -1,4 +1,4 @@
-"""Where the ink of a chart goes: axis ends, ticks, and names that do not cover each other. Pure geometry, in pixels.
+"""Positions in a chart: ends and ticks of axes, and names that do not overlap. Pure geometry, in pixels.
 
 Pixels count from the top left corner of a panel's plot area, rightwards and downwards.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 LETTER, LINE = 5.8, 13.0  # mean width of a letter and height of a line at font size 11
-MARGIN = 4.0  # kept free on either side of a text
+TEXT_MARGIN = 4.0  # kept free on either side of a text
 GUESS = "random guess"
 
 Align = Literal["left", "center", "right"]
@@ -41,8 +41,8 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Text:
-    """A text and its anchor: `align` says which end of the text stands there, `py` is its middle."""
+class PlacedText:
+    """A text at its anchor. `align`: the end of the text at `px`; `py`: its vertical middle."""
 
     text: str
     px: float
@@ -52,19 +52,19 @@ class Text:
 
 @dataclass(frozen=True)
 class Writing:
-    """The texts of a panel: names of lines and lone points, and smaller ones: numbers of draws, the level. A leader (x,
-    y to x2, y2) joins the end of a line to its name; a key (x, y) is the place of its mark before the name. In data
-    values, by "line"."""
+    """The texts of a panel: names of lines and lone points, and small texts (k, the name of the level). A leader (x, y
+    to x2, y2) connects the end of a line with its name; a key (x, y) is the place of the mark before a name. Leaders
+    and keys are in data values and have the name of their line in "line"."""
 
-    names: list[Text]
-    small: list[Text]
+    names: list[PlacedText]
+    small: list[PlacedText]
     leaders: list[dict[str, Any]]
     keys: list[dict[str, Any]]
 
 
 @dataclass
 class Page:
-    """What is drawn so far, as a cloud of places, so that a new text can be put where the least is hidden."""
+    """The pixels drawn so far, as a list of sample points, so that a new text can be put where it hides the least."""
 
     frame: Frame
     inked: list[tuple[float, float]] = field(default_factory=list)
@@ -76,15 +76,16 @@ class Page:
         steps = int(math.dist(a, b) / 5) + 1
         self.inked += [(a[0] + (b[0] - a[0]) * i / steps, a[1] + (b[1] - a[1]) * i / steps) for i in range(steps + 1)]
 
-    def place(self, text: str, anchors: Iterable[tuple[float, float, Align]]) -> tuple[Text, int]:
-        """The first of the anchors that hides least, and how many inked places it hides; the text becomes ink."""
+    def place(self, text: str, anchors: Iterable[tuple[float, float, Align]]) -> tuple[PlacedText, int]:
+        """The text at the first anchor that hides least, and the number of inked points it hides (1000 more outside the
+        frame). The text is added to the ink."""
         best, least = None, 1 << 30
         for px, py, align in anchors:
             x0, x1, y0, y1 = box = self._box(text, px, py, align)
             hidden = sum(x0 <= a <= x1 and y0 <= b <= y1 for a, b in self.inked)
-            outside = x0 < -MARGIN or x1 > self.frame.width + MARGIN or y0 < -4 or y1 > self.frame.height + 4
+            outside = x0 < -TEXT_MARGIN or x1 > self.frame.width + TEXT_MARGIN or y0 < -4 or y1 > self.frame.height + 4
             if hidden + 1000 * outside < least:
-                best, least = (Text(text, px, py, align), box), hidden + 1000 * outside
+                best, least = (PlacedText(text, px, py, align), box), hidden + 1000 * outside
         assert best is not None, "a text needs at least one anchor"
         x0, x1, y0, y1 = best[1]
         for i in range(int((x1 - x0) / 4) + 1):
@@ -95,11 +96,12 @@ class Page:
         rows = text.split("\n")
         wide, high = LETTER * max(map(len, rows)), LINE * len(rows)
         x0 = px - wide * {"left": 0.0, "center": 0.5, "right": 1.0}[align]
-        return x0 - MARGIN, x0 + wide + MARGIN, py - high / 2, py + high / 2
+        return x0 - TEXT_MARGIN, x0 + wide + TEXT_MARGIN, py - high / 2, py + high / 2
 
 
 def domain(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of a log axis: 9 % of its length free on either side of the values, and never less than a factor of 4."""
+    """Ends of a log axis: 9 % of its length are free on either side of the values, and it spans at least a factor of
+    4."""
     low, high = min(values), max(values)
     span = math.log(high / low)
     margin = max(0.11 * span, (math.log(4) - span) / 2)
@@ -107,10 +109,10 @@ def domain(values: Sequence[float]) -> tuple[float, float]:
 
 
 def ticks(left: float, right: float, room: float, letters: int | None = None) -> list[float]:
-    """Round numbers within a log axis of `room` pixels: 1-2-5 where they fit, more on a short axis, fewer on a long.
-    `letters` of the widest number, where it is not written out."""
+    """Round numbers within a log axis of `room` pixels: 1-2-5 where they fit, more on a short axis, fewer on a long
+    one. `letters`: width of the widest number, by default that of `right` written out."""
     letters = letters or len(f"{right:,.0f}")
-    for every, steps in (
+    for stride, steps in (
         (1, (1, 1.5, 2, 3, 4, 5, 6, 7, 8)),
         (1, (1, 2, 5)),
         (1, (1, 3)),
@@ -118,29 +120,29 @@ def ticks(left: float, right: float, room: float, letters: int | None = None) ->
         (2, (1,)),
         (3, (1,)),
     ):
-        powers = range(math.floor(math.log10(left)) // every * every, math.ceil(math.log10(right)) + 1, every)
-        found = [t for t in (float(f"{s}e{e}") for e in powers for s in steps) if left <= t <= right]
-        gap = min((math.log(b / a) for a, b in itertools.pairwise(found)), default=math.inf)
+        powers = range(math.floor(math.log10(left)) // stride * stride, math.ceil(math.log10(right)) + 1, stride)
+        values = [t for t in (float(f"{s}e{e}") for e in powers for s in steps) if left <= t <= right]
+        gap = min((math.log(b / a) for a, b in itertools.pairwise(values)), default=math.inf)
         if gap * room / math.log(right / left) >= LETTER * letters + 14:
             break
-    return found
+    return values
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights in low..high at least `gap` apart (less only where they cannot all fit), each as near to its wanted
-    height as its neighbours allow, in the order of the wanted ones."""
-    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    blocks: list[tuple[float, int]] = []  # (top, members): names that would touch move as one block
+def spread(desired: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Heights in low..high at least `gap` apart (less only where they cannot all fit), each as near to its desired
+    height as its neighbours allow. They keep the order of the desired heights."""
+    gap = min(gap, (high - low) / max(len(desired) - 1, 1))
+    order = sorted(range(len(desired)), key=lambda i: desired[i])
+    blocks: list[tuple[float, int]] = []  # (top, members): texts that would touch move as one block
     for i in order:
-        block = (wanted[i], 1)
+        block = (desired[i], 1)
         while blocks and block[0] < blocks[-1][0] + gap * blocks[-1][1]:
             top, members = blocks.pop()
-            both = members + block[1]
-            block = ((top * members + (block[0] - gap * members) * block[1]) / both, both)
+            total = members + block[1]
+            block = ((top * members + (block[0] - gap * members) * block[1]) / total, total)
         blocks.append(block)
     placed = [top + gap * j for top, members in blocks for j in range(members)]
-    for j in range(len(placed)):  # back inside low..high: what overlaps the top edge first, then the bottom edge
+    for j in range(len(placed)):  # back inside low..high: first past the top edge, then past the bottom edge
         placed[j] = max(placed[j], low + gap * j)
     for j in range(len(placed)):
         placed[j] = min(placed[j], high - gap * (len(placed) - 1 - j))
@@ -158,9 +160,9 @@ def around(px: float, py: float) -> list[tuple[float, float, Align]]:
     return anchors
 
 
-def tags(points: Iterable[tuple[str, float, float]], page: Page) -> list[Text]:
-    """Small texts above points (words, px, py of the top of its ink), each text once, where the highest of its points
-    stands; one without room is left out."""
+def tags(points: Iterable[tuple[str, float, float]], page: Page) -> list[PlacedText]:
+    """Small texts above points (text, px, py of the point's top). Equal texts are drawn once, above the highest of
+    their points; a text without room is left out."""
     tops: dict[str, tuple[float, float]] = {}
     for words, px, py in points:
         if words and (words not in tops or py < tops[words][1]):
@@ -176,7 +178,7 @@ def tags(points: Iterable[tuple[str, float, float]], page: Page) -> list[Text]:
 
 
 def tag(row: dict[str, Any]) -> str:
-    """What stands above a point: its own tag, or "k = 1", "k = 4", "k = 16", ...; "" for a k in between."""
+    """The text above a point: its own tag, or "k = 1", "k = 4", "k = 16", ...; "" for a k in between."""
     k: int = row["k"]
     return row.get("tag") or (f"k = {k}" if k.bit_length() % 2 == 1 and k.bit_count() == 1 else "")
 
@@ -188,7 +190,7 @@ def beside_level(height: float, frame: Frame) -> list[tuple[float, float, Align]
 
 
 def side_by_side(rows: Iterable[dict[str, Any]], frame: Frame) -> list[dict[str, Any]]:
-    """Interval bars of points at the same cost, a few pixels apart, so that all can be read. Equal ones are one bar."""
+    """Interval bars, moved a few pixels apart where points have the same cost. Equal bars are drawn once."""
     bars: list[dict[str, Any]] = []
     for row in rows:
         near = [b for b in bars if abs(frame.px(b["x"]) - frame.px(row["x"])) < 4]
@@ -205,24 +207,24 @@ def side_by_side(rows: Iterable[dict[str, Any]], frame: Frame) -> list[dict[str,
 
 
 def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool, level: float | None = None) -> Writing:
-    """Names lines where they end, to the right of the plot area, lone points beside them, and k (or a row's own `tag`)
-    where there is room; and the line of random guessing, at `level`. A row has `line, bound, pareto, k, x, y, low,
-    high`; those of one line are sorted by k."""
+    """Places the names of lines at their ends, right of the plot area; those of lone points beside them; k, or a row's
+    own `tag`, where there is room; and the name of the line of random guessing, at accuracy `level`. A row has `line,
+    bound, pareto, k, x, y, low, high`; those of one line are sorted by k."""
     lines: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda r: not r["bound"]):  # of names at one height, that of the bound comes first
+    for row in sorted(rows, key=lambda r: not r["bound"]):  # of two names at one height, that of the bound is on top
         lines.setdefault(row["line"], []).append(row)
     page = Page(frame)
     _ink(page, lines)
     if level is not None:
         page.ink_line((0, frame.py(level)), (frame.width, frame.py(level)))
     ends = {name: points[-1] for name, points in lines.items() if len(points) > 1}
-    written = {name: name.replace(" (", "\n(") if narrow else name for name in ends}
-    tall = LINE * max((t.count("\n") + 1 for t in written.values()), default=1)
+    labels = {name: name.replace(" (", "\n(") if narrow else name for name in ends}
+    tall = LINE * max((t.count("\n") + 1 for t in labels.values()), default=1)
     heights = dict(
         zip(ends, spread([frame.py(r["y"]) for r in ends.values()], tall + 1, 4, frame.height - 4), strict=True)
     )
     column = frame.width + (16 if narrow else 22)
-    names = [Text(written[name], column + 9, heights[name], "left") for name in ends]
+    names = [PlacedText(labels[name], column + 9, heights[name], "left") for name in ends]
     for name, (first, *_) in lines.items():
         if name not in ends:
             names.append(page.place(name, around(frame.px(first["x"]), frame.py(first["y"])))[0])
@@ -245,7 +247,7 @@ def write(rows: Sequence[dict[str, Any]], frame: Frame, narrow: bool, level: flo
 
 
 def _ink(page: Page, lines: dict[str, list[dict[str, Any]]]) -> None:
-    """Points (weighty), lines, interval bars and the staircase of the front."""
+    """Adds points (with weight 4), lines, interval bars and the staircase of the Pareto front to the ink."""
     frame = page.frame
     for points in lines.values():
         places = [(frame.px(r["x"]), frame.py(r["y"])) for r in points]

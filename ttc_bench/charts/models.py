@@ -1,7 +1,7 @@
-"""Several models in one picture: size against thinking, and what grows with size. CurvePoints -> figures.
+"""CurvePoints of several models -> charts of accuracy over inference FLOPs and over parameters.
 
-Colours tell models apart, shapes and dashes methods, and every line is named where it ends. Nothing is computed but
-where the ink goes, and which verifier stands for best-of-n.
+Colours tell models apart, shapes and dashes tell methods apart, and every line is named at its end. It computes only
+positions, and which verifier represents best-of-n.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench.charts.layout import LETTER, LINE, Frame, domain, side_by_side, ticks, write
-from ttc_bench.charts.tokens import COLOURS, FONT, GREY, INK, PALE, Figure, effort_sweeps, identity, written
+from ttc_bench.charts.tokens import COLOURS, FONT, GREY, INK, PALE, Figure, colour_and_shape, effort_sweeps, text_layers
 from ttc_bench.core import CurvePoint
 from ttc_bench.model_names import labels
 
 Tables = dict[str, list[dict[str, Any]]]  # rows by name, of all panels of a picture
-KINDS = {  # method -> shape and dash
+METHOD_MARKS = {  # method -> shape and dash
     "direct": ("square", [1, 0]),
     "cot": ("circle", [1, 0]),
     "self-consistency": ("triangle-up", [1, 0]),
     "best-of-n": ("diamond", [6, 3]),
 }
 SINGLE = ("direct", "cot")  # methods of one sample
-WORDS = {  # picture -> what stands under it
+CAPTIONS = {  # picture -> text under it
     "accuracy_vs_flops": "Inference FLOPs: 2 x parameters x tokens read and generated. Bars: 95% intervals over problems. "
     "Of several verifiers, the one that is most accurate with the most samples stands for best-of-n.",
     "accuracy_vs_parameters": "Bars: 95% intervals over problems. All models with the same number of samples, and the "
     "verifier that is most accurate over all of them.",
 }
-FOOTNOTE = 110  # letters in a row
+CAPTION_LETTERS = 110  # most letters per line of a caption
 
 
 def specs(points: Sequence[CurvePoint]) -> dict[str, dict[str, Any]]:
-    """Vega-Lite specifications by picture, one panel per task; empty where fewer than two models of known size have
+    """Vega-Lite specifications by picture, one panel per task; empty if fewer than two models of known size have
     points. Bounds and changed thinking are left out."""
     sized = [p for p in points if p.flops and p.parameters and not p.bound and not p.change]
     by_task = {task: [p for p in sized if p.task == task] for task in dict.fromkeys(p.task for p in sized)}
@@ -46,7 +46,7 @@ def specs(points: Sequence[CurvePoint]) -> dict[str, dict[str, Any]]:
     for name, panel in (("accuracy_vs_flops", _thinking), ("accuracy_vs_parameters", _size)):
         tables: Tables = {}
         panels = [panel(of_task, names, tables) for of_task in by_task.values()]
-        pictures[name] = _page(WORDS[name], panels, tables)
+        pictures[name] = _page(CAPTIONS[name], panels, tables)
     return pictures
 
 
@@ -64,15 +64,15 @@ def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
 
 
 def _thinking(points: Sequence[CurvePoint], names: dict[str, str], tables: Tables) -> dict[str, Any]:
-    """One task: a line for each model and method, accuracy over FLOPs; at several efforts, voting methods have a line
-    for each, and single samples one line over all."""
+    """One task: accuracy over FLOPs, a line for each model and method. At several efforts, voting methods have a line
+    for each effort, and methods of one sample have one line over all efforts."""
     marks, dashes, rows = {}, {}, []
     for i, model in enumerate(names):
-        mine = _shown([p for p in points if p.model == model])
-        sweeps = effort_sweeps(mine)
-        for method, (shape, dash) in KINDS.items():
+        of_model = _shown([p for p in points if p.model == model])
+        sweeps = effort_sweeps(of_model)
+        for method, (shape, dash) in METHOD_MARKS.items():
             lines: dict[str, list[CurvePoint]] = {}
-            for p in (p for p in mine if p.method == method):
+            for p in (p for p in of_model if p.method == method):
                 lines.setdefault(f"{names[model]}, {sweeps.get(p.line, p.label())}", []).append(p)
             for line, along in lines.items():
                 marks[line], dashes[line] = (COLOURS[i % len(COLOURS)], shape), dash
@@ -84,15 +84,15 @@ def _thinking(points: Sequence[CurvePoint], names: dict[str, str], tables: Table
 
 
 def _size(points: Sequence[CurvePoint], names: dict[str, str], tables: Tables) -> dict[str, Any]:
-    """One task: a line for each method and effort, accuracy over parameters, every model with the same k."""
+    """One task: accuracy over parameters, a line for each method and effort; all models with the same k."""
     models = {p.model: p.parameters or 0 for p in points}
-    there = {(p.model, p.line, p.k) for p in points}
-    shared = {(line, k) for _, line, k in there if all((model, line, k) in there for model in models)}
-    most = max((k for _, k in shared), default=1)
+    computed = {(p.model, p.line, p.k) for p in points}
+    shared = {(line, k) for _, line, k in computed if all((model, line, k) in computed for model in models)}
+    largest_k = max((k for _, k in shared), default=1)
     chosen = _shown([p for p in points if (p.line, p.k) in shared])
     marks, dashes, rows = {}, {}, []
-    for i, (method, (shape, dash)) in enumerate(KINDS.items()):
-        k = 1 if method in SINGLE else most
+    for i, (method, (shape, dash)) in enumerate(METHOD_MARKS.items()):
+        k = 1 if method in SINGLE else largest_k
         for line in dict.fromkeys(p.line for p in chosen if p.method == method and p.k == k):
             along = sorted((p for p in chosen if (p.line, p.k) == (line, k)), key=lambda p: p.parameters or 0)
             name = f"{along[0].label()}, k = {k}" if k > 1 else along[0].label()
@@ -108,10 +108,10 @@ def _shown(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     """The points without those of best-of-n under any but one verifier: the one that is most accurate with the most
     samples, summed over the models and efforts here."""
     verified = [p for p in points if p.method == "best-of-n"]
-    most = max((p.k for p in verified), default=0)
+    largest_k = max((p.k for p in verified), default=0)
     totals: dict[str, float] = {}
     for p in verified:
-        totals[p.verifier] = totals.get(p.verifier, 0.0) + p.accuracy * (p.k == most)
+        totals[p.verifier] = totals.get(p.verifier, 0.0) + p.accuracy * (p.k == largest_k)
     best = max(totals, key=lambda verifier: totals[verifier], default="")
     return [p for p in points if p.method != "best-of-n" or p.verifier == best]
 
@@ -141,7 +141,7 @@ def _panel(
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", gridColor="#ececec", domain=False, ticks=False),
     )
-    colour, shape = identity(figure)
+    colour, shape = colour_and_shape(figure)
     dash = alt.StrokeDash("line:N", legend=None, scale=alt.Scale(domain=list(dashes), range=list(dashes.values())))
     layer = figure.layer
     over = _rows_of_names(guides, frame)
@@ -152,22 +152,30 @@ def _panel(
         .mark_rule(strokeWidth=1.2, opacity=0.45)
         .encode(xs, ys, y2="high:Q", color=colour),
         layer(rows).mark_line(strokeWidth=1.9).encode(xs, ys, colour, dash, order=alt.Order("x:Q")),
-        layer(rows[::-1])  # single samples on top of the lines that begin there
+        layer(rows[::-1])  # single samples are drawn on top of lines
         .mark_point(filled=True, size=64, stroke="white", strokeWidth=0.8, opacity=1)
         .encode(xs, ys, colour, shape),
-        *written(figure, write(rows, frame, False), frame, xs, ys),
+        *text_layers(figure, write(rows, frame, False), frame, xs, ys),
     ]
-    units = [{k: v for k, v in one.to_dict(validate=False).items() if k not in ("$schema", "config")} for one in layers]
-    p, most = points[0], max(q.samples for q in points)
-    size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {most:,} sample{'s' * (most != 1)} each"
-    deep = LINE * len({text["y"] for text in over})
+    units = [
+        {k: v for k, v in unit.to_dict(validate=False).items() if k not in ("$schema", "config")} for unit in layers
+    ]
+    p, largest = points[0], max(q.samples for q in points)
+    size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {largest:,} sample{'s' * (largest != 1)} each"
+    names_height = LINE * len({text["y"] for text in over})
     heading: dict[str, Any] = {"text": textwrap.wrap(p.task, 60), "subtitle": size, "anchor": "start", "frame": "group"}
-    heading |= {"offset": 14 + deep, "fontSize": 14, "color": INK, "subtitleFontSize": 11, "subtitleColor": GREY}
+    heading |= {
+        "offset": 14 + names_height,
+        "fontSize": 14,
+        "color": INK,
+        "subtitleFontSize": 11,
+        "subtitleColor": GREY,
+    }
     return {"width": frame.width, "height": frame.height, "title": heading, "layer": units}
 
 
 def _rows_of_names(guides: Sequence[dict[str, Any]], frame: Frame) -> list[dict[str, Any]]:
-    """Names above the plot area, each in the lowest row in which it does not touch the one before."""
+    """Guides with the height "y" of their name above the plot area: the lowest row where names do not touch."""
     ends: list[float] = []
     out = []
     for guide in guides:
@@ -182,7 +190,7 @@ def _page(words: str, panels: list[dict[str, Any]], tables: Tables) -> dict[str,
     import altair as alt
 
     axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
-    caption = {"text": textwrap.wrap(words, FOOTNOTE), "orient": "bottom", "anchor": "start", "frame": "group"}
+    caption = {"text": textwrap.wrap(words, CAPTION_LETTERS), "orient": "bottom", "anchor": "start", "frame": "group"}
     return {
         "$schema": alt.SCHEMA_URL,
         "config": {"font": FONT, "background": "white", "view": {"stroke": None}, "axis": axis},

@@ -1,7 +1,7 @@
-"""CurvePoints -> figures. Every number drawn is a field of a point; what is worked out here is where the ink goes.
+"""CurvePoints -> the chart of accuracy over cost. It draws fields of the points and computes only positions.
 
 One definition gives the PNG, the SVG and the interactive chart of report.html. Colours are Okabe and Ito's, which the
-colour-blind can tell apart; shapes say the same once more for print in grey, and lines are named where they end.
+colour-blind can tell apart; shapes repeat the distinction for print in grey, and lines are named where they end.
 """
 
 from __future__ import annotations
@@ -12,33 +12,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ttc_bench.charts.captions import shares
 from ttc_bench.charts.layout import LINE, Frame, Writing, domain, side_by_side, ticks, write
-from ttc_bench.core import CurvePoint, Line
+from ttc_bench.core import Change, CurvePoint, Line
 from ttc_bench.errors import TtcError
 
 Axis = Literal["generated", "total", "dollars", "flops"]
-AXES: dict[Axis, tuple[str, str, float]] = {  # name -> (field of CurvePoint, words, the least a log axis shows)
+AXES: dict[Axis, tuple[str, str, float]] = {  # name -> (field of CurvePoint, words, least value on a log axis)
     "generated": ("tokens", "tokens generated", 1.0),
     "total": ("total_tokens", "tokens read and generated", 1.0),
     "dollars": ("dollars", "US dollars", 1e-7),
     "flops": ("flops", "inference FLOPs", 1.0),
 }
-FORMATS = {"dollars": "~g", "flops": "~s"}  # of the numbers on an axis: 2G FLOPs, not 2,000,000,000
+FORMATS = {"dollars": "~g", "flops": "~s"}  # number format of an axis: 2G FLOPs, not 2,000,000,000
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 INK, NEUTRAL, GREY, PALE = "#222222", "#555555", "#666666", "#d8d8d8"
 FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
-FOOTER = (
+CURVE_NOTES = (
     "Bars: 95% intervals over problems. Methods share samples, so bars may overlap where a paired test is clear.",
     "Dashed: pass@k, the reach of a perfect verifier. Ringed: Pareto front of accuracy over generated tokens.",
 )
+SHARE_WORDS = {  # field of CurvePoint -> how a caption calls it
+    "truncated": "cut at the limit",
+    "unextracted": "unreadable",
+    "duplicated": "duplicated",
+    "failed": "failed",
+}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What the panels of one figure share. Rows join the specification last, by name: altair would check and copy
-    every number again and again on the way."""
+    """Settings that the panels of one figure share. Data rows are added to the specification at the end, by name:
+    altair would otherwise validate and copy them many times."""
 
     x: Axis
     narrow: bool
@@ -60,7 +65,7 @@ class Figure:
         return self.names[p.line]
 
     def cost(self, p: CurvePoint) -> float:
-        """Where a point stands on the x-axis. What a log scale has no place for stands at the least it shows."""
+        """The x-value of a point, at least the smallest value that the log axis shows."""
         name, _, least = AXES[self.x]
         return max(float(getattr(p, name)), least)
 
@@ -79,7 +84,7 @@ def accuracy_vs_tokens(
 ) -> dict[str, Any]:
     """A Vega-Lite specification: accuracy (0..1) against mean tokens per problem (log), one panel per task and model.
 
-    `interactive` adds what a pointer finds: method, k, accuracy, interval, tokens. `narrow` is for a page of 400
+    `interactive` adds tooltips: method, k, accuracy, interval, tokens. `narrow` is for a page of 400
     pixels: small panels below each other, names on two lines. Raises TtcError where there is no point to draw."""
     import altair as alt
 
@@ -88,17 +93,17 @@ def accuracy_vs_tokens(
     figure = _figure(points, x, narrow)
     tasks, models = dict.fromkeys(p.task for p in points), dict.fromkeys(p.model for p in points)
     pairs = dict.fromkeys((p.task, p.model) for p in points)
-    columns = 1 if narrow else len(models) if len(models) in (2, 3) else 2  # a row compares models on one task
+    columns = 1 if narrow else len(models) if len(models) in (2, 3) else 2  # models side by side
     width, height = (225, 270) if narrow else (520, 360) if len(pairs) == 1 else (340, 300)
     panels: list[dict[str, Any]] = []
     for task in tasks:
         edges = domain([figure.cost(p) for p in points if p.task == task])  # one axis for all models of a task
         for model in models:
-            here = [p for p in points if (p.task, p.model) == (task, model)]
-            if here:
+            of_panel = [p for p in points if (p.task, p.model) == (task, model)]
+            if of_panel:
                 hover = f"hover{len(panels)}" if interactive else None
-                panels.append(_panel(figure, here, Frame(width, height, *edges), hover))
-    footer = [row for text in FOOTER for row in textwrap.wrap(text, 62 if narrow else 120)]
+                panels.append(_panel(figure, of_panel, Frame(width, height, *edges), hover))
+    footer = [row for text in CURVE_NOTES for row in textwrap.wrap(text, 62 if narrow else 120)]
     caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
     axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
     return {
@@ -125,7 +130,7 @@ def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
 
 
 def line_names(points: Sequence[CurvePoint]) -> dict[Line, str]:
-    """Names of lines by their key: the label, with the prompt too where two lines would be called the same."""
+    """Key of a line -> its name: the label, and the prompt too where two lines have the same label."""
     labels = {p.line: (p.label(), p.prompt) for p in points}
     names = [label for label, _ in labels.values()]
     return {
@@ -134,19 +139,19 @@ def line_names(points: Sequence[CurvePoint]) -> dict[Line, str]:
 
 
 def effort_sweeps(points: Sequence[CurvePoint]) -> dict[Line, str]:
-    """Of methods that draw one sample at several efforts: the name of the one line that all their lines make."""
+    """Key of a line -> name of the line over all efforts, for methods that draw one sample at several efforts."""
     voting = {p.method for p in points if p.k > 1}
     efforts: dict[str, set[str]] = {}
     for p in points:
         if p.effort and not p.change and not p.bound and p.method not in voting:
             efforts.setdefault(p.method, set()).add(p.effort)
-    swept = {method for method, asked in efforts.items() if len(asked) > 1}
+    swept = {method for method, names in efforts.items() if len(names) > 1}
     return {p.line: f"{p.method} by effort" for p in points if p.method in swept and not p.change}
 
 
 def _figure(points: Sequence[CurvePoint], x: Axis, narrow: bool) -> Figure:
-    """A line is named by its label, and by its prompt too where a method comes with several; single samples at several
-    efforts are one line. Colours are kept for lines over k: lone points are grey, and bounds are black."""
+    """Names and marks of all lines; single samples at several efforts are one line. Only lines over k have colours:
+    lone points are grey, and bounds are black."""
     names = line_names(points)
     sweeps = effort_sweeps(points)
     names |= sweeps
@@ -164,14 +169,15 @@ def _figure(points: Sequence[CurvePoint], x: Axis, narrow: bool) -> Figure:
 
 
 def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: str | None) -> dict[str, Any]:
-    """One task and model. `hover` names the pointer's parameter of this panel; None: nothing moves."""
+    """One task and model. `hover`: the name of the Vega parameter for the line under the pointer; None: a static
+    chart."""
     import altair as alt
 
     layer, rows, words = figure.layer, _rows(figure, points), AXES[figure.x][1]
     guess = points[0].guess  # of the task: the same for all of its points
     methods, bounds = [r for r in rows if not r["bound"]], [r for r in rows if r["bound"]]
     front = sorted((r for r in methods if r["pareto"]), key=lambda r: (r["x"], r["y"]))
-    # the front is one of generated tokens: over another cost its points are ringed, but are no staircase
+    # the front is over generated tokens: over another cost its points are ringed, without the staircase
     step = [*front, *({**r, "x": frame.right} for r in front[-1:])] if figure.x == "generated" else []
 
     tick_axis = alt.Axis(
@@ -192,10 +198,10 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", gridColor="#ececec", domain=False, ticks=False),
     )
-    colour, shape = identity(figure)
+    colour, shape = colour_and_shape(figure)
     order = alt.Order("x:Q")  # cost grows with k; efforts have one k and grow in cost
     pointer = alt.selection_point(name=hover, fields=["line"], on="pointerover", clear="pointerout") if hover else None
-    # what is not pointed at fades
+    # lines that are not pointed at fade
     shown = alt.OpacityValue(0.12, condition={"param": hover, "value": 1}) if hover else alt.OpacityValue(1)
     faint = alt.OpacityValue(0.06, condition={"param": hover, "value": 0.55}) if hover else alt.OpacityValue(0.55)
 
@@ -216,7 +222,7 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
         .encode(xs, ys, colour, shape, opacity=shown),
         layer(front).mark_point(size=150, stroke=INK, strokeWidth=1.1).encode(xs, ys),
         layer([] if guess is None else [{"y": guess}]).mark_rule(strokeDash=[1, 3], color=GREY).encode(ys),
-        *written(figure, write(rows, frame, figure.narrow, guess), frame, xs, ys),
+        *text_layers(figure, write(rows, frame, figure.narrow, guess), frame, xs, ys),
         _quality(figure, points, frame),
     ]
     if pointer:
@@ -228,7 +234,7 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
             .encode(xs, ys, tooltip=[alt.Tooltip(f"{f}:N") for f in fields])
             .add_params(pointer)
         )
-    # layers join as dicts: altair's own concat and layer copy and check everything below them again, for seconds
+    # layers are joined as dicts: altair's own layer and concat copy and validate everything again, for seconds
     units = [
         {k: v for k, v in layer.to_dict(validate=False).items() if k not in ("$schema", "config")} for layer in layers
     ]
@@ -236,8 +242,8 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
     return {"width": frame.width, "height": frame.height, "title": title, "layer": units}
 
 
-def identity(figure: Figure) -> tuple[Any, Any]:
-    """The colour and the shape that say which line a mark belongs to."""
+def colour_and_shape(figure: Figure) -> tuple[Any, Any]:
+    """The altair encodings of the colour and the shape of each line."""
     import altair as alt
 
     names, inks = list(figure.marks), [ink for ink, _ in figure.marks.values()]
@@ -249,7 +255,7 @@ def identity(figure: Figure) -> tuple[Any, Any]:
 
 
 def _quality(figure: Figure, points: Sequence[CurvePoint], frame: Frame) -> Any:
-    """What to know of the samples before believing the curve, under the x-axis."""
+    """The shares of spoilt samples, as text under the x-axis."""
     import altair as alt
 
     rows = [row for line in shares(points) for row in textwrap.wrap(line, 58 if figure.narrow else 94)]
@@ -259,9 +265,29 @@ def _quality(figure: Figure, points: Sequence[CurvePoint], frame: Frame) -> Any:
     return mark.encode(alt.XValue(0), alt.YValue(frame.height + 46), text="text:N")
 
 
+def shares(points: Sequence[CurvePoint]) -> list[str]:
+    """The shares of samples that were cut off, unreadable, duplicated or failed, in words. One line for the samples of
+    each prompt and effort as they were sampled, and one for each kind of change to them, with the smallest and largest
+    share over its budgets or rounds."""
+    groups: dict[tuple[str, str, str], dict[Change, CurvePoint]] = {}
+    for p in points:
+        kind = p.change.kind if p.change.amount else ""
+        groups.setdefault((p.prompt, p.effort, kind), {})[p.change] = p
+    lines = []
+    for (prompt, effort, changed), changes in groups.items():
+        parts = []
+        for field_name, words in SHARE_WORDS.items():
+            values = [getattr(p, field_name) for p in changes.values()]
+            low, high = f"{min(values):.1%}", f"{max(values):.1%}"
+            parts.append(f"{low if low == high else f'{low} to {high}'} {words}")
+        name = ", ".join(part for part in (prompt, f"effort {effort}" if effort else "", changed) if part)
+        lines.append(f"{name}: {', '.join(parts)}")
+    return lines
+
+
 def _title(points: Sequence[CurvePoint], narrow: bool) -> dict[str, Any]:
-    p, most = points[0], max(q.samples for q in points)
-    size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {most:,} sample{'s' * (most != 1)} each"
+    p, largest = points[0], max(q.samples for q in points)
+    size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {largest:,} sample{'s' * (largest != 1)} each"
     return {
         "text": textwrap.wrap(p.task, 36 if narrow else 56) or ["(task without a name)"],
         "subtitle": [row for text in (p.model, size) for row in textwrap.wrap(text, 52 if narrow else 74)],
@@ -276,7 +302,7 @@ def _title(points: Sequence[CurvePoint], narrow: bool) -> dict[str, Any]:
 
 
 def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
-    """One row per point: where it is drawn, and the words that a pointer finds there."""
+    """One row per point: its position and the texts of its tooltip."""
     places: dict[tuple[float, float], list[str]] = {}
     for p in points:
         places.setdefault((float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)), []).append(
@@ -284,7 +310,7 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
         )
     rows = []
     for p in sorted(points, key=lambda p: p.k):
-        here = places[float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)]
+        same_place = places[float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)]
         rows.append(
             {
                 "line": figure.name(p),
@@ -302,15 +328,16 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
                 "tokens generated": f"{p.tokens:,.1f}",
                 "tokens in all": f"{p.total_tokens:,.1f}",
                 "inference FLOPs": "" if p.flops is None else f"{p.flops:.3g}",
-                "same point": "; ".join(n for n in here if n != f"{figure.name(p)}, k = {p.k}"),
+                "same point": "; ".join(n for n in same_place if n != f"{figure.name(p)}, k = {p.k}"),
             }
         )
     return rows
 
 
-def written(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any) -> list[Any]:
-    """The texts of a panel. Names are black, for contrast; the mark before a name carries its colour and shape."""
-    colour, shape = identity(figure)
+def text_layers(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any) -> list[Any]:
+    """Layers with the texts of a panel. Names are black, for contrast; a mark before a name has its colour and
+    shape."""
+    colour, shape = colour_and_shape(figure)
     layers = [
         figure.layer(writing.leaders)
         .mark_rule(strokeWidth=0.8, opacity=0.6)

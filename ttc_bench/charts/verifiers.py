@@ -1,4 +1,4 @@
-"""Diagnoses -> figures: what a choice among samples loses, and whether scores mean what they say. Computes nothing."""
+"""Diagnoses -> charts: the losses of a choice among samples, and how well scores are calibrated. Computes nothing."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ PARTS = {  # words -> colour; blue, orange and a light grey differ in print too
     "selection loss": COLOURS[4],
     "coverage loss": "#cfcfcf",
 }
-READABLE = 0.07  # a narrower segment has no room for its number
+READABLE = 0.07  # width of the narrowest segment that shows its number
 
 
-def losses(found: Sequence[Diagnosis], *, narrow: bool = False) -> dict[str, Any]:
+def losses(diagnoses: Sequence[Diagnosis], *, narrow: bool = False) -> dict[str, Any]:
     """A Vega-Lite specification: one bar for majority and each verifier at the largest k, whole length 1, cut into
     accuracy, selection loss and coverage loss. One panel per task, model and pool, below each other."""
     panels, tables = [], {}
-    groups = dict.fromkeys((d.task, d.model, d.pool) for d in found)
+    groups = dict.fromkeys((d.task, d.model, d.pool) for d in diagnoses)
     for i, key in enumerate(groups):
-        here = [d for d in found if (d.task, d.model, d.pool) == key]
-        tables[f"losses{i}"] = [row for d in here for row in _segments(d)]
-        panels.append(_bars(f"losses{i}", here, narrow, first=i == 0))
+        of_panel = [d for d in diagnoses if (d.task, d.model, d.pool) == key]
+        tables[f"losses{i}"] = [row for d in of_panel for row in _segments(d)]
+        panels.append(_bars(f"losses{i}", of_panel, narrow, first=i == 0))
     return _page(panels, tables, columns=1)
 
 
-def reliability(found: Sequence[Diagnosis], *, narrow: bool = False) -> dict[str, Any] | None:
+def reliability(diagnoses: Sequence[Diagnosis], *, narrow: bool = False) -> dict[str, Any] | None:
     """A Vega-Lite specification: share of right samples against mean score, ten bins of equal mass; on the dashed line
-    a score is a probability. One panel per verifier that claims probabilities; None where none does."""
+    a score is a probability. One panel per verifier whose scores are probabilities; None where there is none."""
     panels, tables = [], {}
-    for i, d in enumerate(d for d in found if d.bins):
+    for i, d in enumerate(d for d in diagnoses if d.bins):
         tables[f"bins{i}"] = [
             {
                 "score": b.score,
@@ -60,9 +60,9 @@ def _segments(d: Diagnosis) -> list[dict[str, Any]]:
     return rows
 
 
-def _bars(name: str, found: Sequence[Diagnosis], narrow: bool, first: bool) -> dict[str, Any]:
-    d, k = found[0], found[0].choices[-1].k
-    y: dict[str, Any] = {"field": "selector", "type": "nominal", "sort": [d.selector for d in found], "title": None}
+def _bars(name: str, diagnoses: Sequence[Diagnosis], narrow: bool, first: bool) -> dict[str, Any]:
+    d, k = diagnoses[0], diagnoses[0].choices[-1].k
+    y: dict[str, Any] = {"field": "selector", "type": "nominal", "sort": [d.selector for d in diagnoses], "title": None}
     y["axis"] = {"labelLimit": 130 if narrow else 220, "ticks": False, "domain": False, "labelPadding": 6}
     x: dict[str, Any] = {
         "field": "start",

@@ -1,1 +1,1 @@
-"""Where problems come from: task files, data sets, seeded generators."""
+"""Sources of problems: task files, data sets, seeded generators."""

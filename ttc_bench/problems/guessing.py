@@ -1,4 +1,4 @@
-"""The accuracy of random guessing: what a model reaches that knows which answers make sense, and nothing else. Pure."""
+"""The accuracy of random guessing among the answers that make sense for a question. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ttc_bench.core import Grader, Problem
 from ttc_bench.grading.graders import Choice, Words
 from ttc_bench.problems.generators.base import Family
 
-# Marks of options in a question, the surest first: "(A) ..." or "A. ..." at the start of lines, "(A)" within a line.
+# Marks of options in a question, the most reliable first: "(A) ..." or "A. ..." at the start of lines, "(A)" within a
+# line.
 _MARKS = tuple(re.compile(p, re.MULTILINE) for p in (r"^\s*\(([A-Z])\)", r"^\s*([A-Z])[.):]\s", r"\(([A-Z])\)"))
 
 
@@ -27,12 +28,12 @@ def guess(problems: Sequence[Problem], grader: Grader, family: Family | None = N
         shares = [1 / n if (n := options(p.question)) else None for p in problems]
     else:
         return None
-    known = [share for share in shares if share is not None]
-    return fmean(known) if known and len(known) == len(shares) else None
+    counted = [share for share in shares if share is not None]
+    return fmean(counted) if counted and len(counted) == len(shares) else None
 
 
 def options(question: str) -> int | None:
-    """How many options a question lists as A, B, C, ...; None where they cannot be told for sure."""
+    """The number of options that a question lists as A, B, C, ...; None if they are not recognised."""
     for mark in _MARKS:
         letters = "".join(mark.findall(question))
         if len(letters) >= 2 and "ABCDEFGHIJKLMNOPQRSTUVWXYZ".startswith(letters):

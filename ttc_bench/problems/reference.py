@@ -1,4 +1,7 @@
-"""Reference solvers of generated tasks, graded like a model: proof that a task can be solved in full as it is asked."""
+"""Runs the reference solvers of generated tasks and grades them like a model.
+
+A full score proves that each problem can be solved from its question, in the answer format of its task.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +28,16 @@ class Solved:
     @property
     def line(self) -> str:
         """Such as "chain-arithmetic: 200 of 200 solved (100.0 %)", with the first problem that was missed, if any."""
-        right = self.problems - len(self.missed)
+        solved = self.problems - len(self.missed)
         first = f"; the first that was missed: {self.missed[0]}" if self.missed else ""
-        return f"{self.task}: {right:,} of {self.problems:,} solved ({100 * right / self.problems:.1f} %){first}"
+        return f"{self.task}: {solved:,} of {self.problems:,} solved ({100 * solved / self.problems:.1f} %){first}"
 
 
 def generated() -> list[str]:
     """The names of all shipped tasks that a generator makes."""
     names = dict.fromkeys(tasks.read(path)["name"] for path in tasks.known().values())
-    every = [spec for name in names for spec, _ in tasks.specs(name)]
-    return [spec.name for spec in every if isinstance(spec.source, tasks.GeneratorSource)]
+    specs = [spec for name in names for spec, _ in tasks.specs(name)]
+    return [spec.name for spec in specs if isinstance(spec.source, tasks.GeneratorSource)]
 
 
 def solve(config: Config) -> Iterator[Solved]:
@@ -42,10 +45,10 @@ def solve(config: Config) -> Iterator[Solved]:
     Raises TaskError for a task that has none."""
     for name in config.task:
         sources = {spec.name: spec.source for spec, _ in tasks.specs(name)}
-        for each, source in sources.items():
+        for task_name, source in sources.items():
             if not isinstance(source, tasks.GeneratorSource):
                 raise TaskError(
-                    f"{each} has no reference solver: its problems come from data; "
+                    f"{task_name} has no reference solver: its problems come from data; "
                     f"--solve is for generated tasks, such as {next(iter(FAMILIES))}"
                 )
         for task in tasks.load(name, limit=config.limit, difficulty=config.difficulty):
@@ -60,8 +63,8 @@ def graded(task: Task, family: Family) -> Solved:
     missed = []
     for problem in task.problems:
         answer = family.solve(replace(problem, answer=None, solution=None))
-        found = task.grader.extract(stated(answer, task.answer_format)).answer
-        if not task.grader.correct(found, problem):
+        extracted = task.grader.extract(stated(answer, task.answer_format)).answer
+        if not task.grader.correct(extracted, problem):
             missed.append(problem.id)
     return Solved(task.name, len(task.problems), tuple(missed))
 
@@ -70,5 +73,5 @@ def stated(answer: str, answer_format: str) -> str:
     r"""The answer in the words that an answer format asks for: "The answer is 7." or "\boxed{7}"."""
     if r"\boxed" in answer_format:
         return rf"\boxed{{{answer}}}"
-    words = re.search(r'"([^"]*(?:\bis\b|:)) ', answer_format)  # what stands before the placeholder
+    words = re.search(r'"([^"]*(?:\bis\b|:)) ', answer_format)  # the text before the placeholder
     return f"{words[1] if words else 'The answer is'} {answer.rstrip('.')}."

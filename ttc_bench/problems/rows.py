@@ -1,4 +1,4 @@
-"""Rows of data sets, and one-line errors that say where a row is broken.
+"""Reads the rows of data sets; errors are one line and name the row that is broken.
 
 CSV, Parquet and the hub go through Hugging Face `datasets`. JSONL is read line by line: `datasets` wants every column
 to have one type (a gold of 18 in one row and "18" in the next is refused) and cannot say which line is broken.
@@ -13,15 +13,15 @@ from typing import Any
 
 from ttc_bench.errors import TaskError
 
-Row = tuple[str, dict[str, Any]]  # where it stands ("line 7"), and its columns
-KINDS = (".jsonl", ".csv", ".parquet")
+PlacedRow = tuple[str, dict[str, Any]]  # its place in the file ("line 7"), and its columns
+SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[PlacedRow]:
     """All rows of a JSONL, CSV or Parquet file, each with its place. Raises TaskError with file and line for a file
     that is missing, empty, not UTF-8, or broken."""
-    if path.suffix not in KINDS:
-        raise TaskError(f"{path}: unknown kind '{path.suffix}'; expected {', '.join(KINDS)}")
+    if path.suffix not in SUFFIXES:
+        raise TaskError(f"{path}: unknown kind '{path.suffix}'; expected {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise TaskError(f"{path}: no such data file; expected JSONL, CSV or Parquet")
     if path.suffix == ".jsonl":
@@ -33,15 +33,15 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def read_hub(name: str, config: str | None, split: str, revision: str) -> list[Row]:
-    """All rows of a hub data set at a revision. Raises TaskError with the way to a local copy where the hub cannot be
-    reached."""
+def read_hub(name: str, config: str | None, split: str, revision: str) -> list[PlacedRow]:
+    """All rows of a hub data set at a revision. Raises TaskError, which suggests a local copy, if they
+    cannot be downloaded."""
     import logging
 
     import datasets
 
     datasets.disable_progress_bars()
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # its retries are told in our one line instead
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # no messages about its retries
     try:
         table = datasets.load_dataset(name, config, split=split, revision=revision)
     except Exception as error:
@@ -54,7 +54,7 @@ def read_hub(name: str, config: str | None, split: str, revision: str) -> list[R
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """(place, text) of every line that holds something; raises TaskError for the first that is not UTF-8."""
+    """(place, text) of every line that is not blank; raises TaskError for the first that is not UTF-8."""
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         try:
             text = line.decode("utf-8")
@@ -81,7 +81,7 @@ def _whole(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
-def _table(path: Path) -> list[Row]:
+def _table(path: Path) -> list[PlacedRow]:
     import datasets
 
     places = [place for place, _ in _lines(path)][1:] if path.suffix == ".csv" else []  # line 1 names the columns

@@ -1,6 +1,6 @@
-"""Reads tasks/*.yaml. A task's problems come from a generator of ours, a Hugging Face data set, or a local file.
+"""Reads tasks/*.yaml. A task's problems come from a generator, a Hugging Face data set, or a local file.
 
-The YAML is data, not a language; its fields are the classes below. One file may hold several `variants` of a task:
+The classes below define the fields of the YAML. One file may hold several `variants` of a task:
 `bbh.yaml` gives `bbh-web-of-lies` and so on, and `bbh` stands for all of them.
 """
 
@@ -24,7 +24,7 @@ from ttc_bench.problems.guessing import guess
 from ttc_bench.problems.rows import read_hub, read_rows
 
 _HERE = Path(__file__).parents[1]
-SHIPPED = next(p for p in (_HERE / "shipped_tasks", _HERE.parent / "tasks") if p.is_dir())
+SHIPPED_TASKS = next(p for p in (_HERE / "shipped_tasks", _HERE.parent / "tasks") if p.is_dir())
 
 
 class _Strict(BaseModel):
@@ -32,7 +32,7 @@ class _Strict(BaseModel):
 
 
 class Columns(_Strict):
-    """Which column of the data holds what. `after`: the gold is what follows the last such mark in its column."""
+    """The names of the data's columns. `after`: the gold answer is the text after the last such mark in its column."""
 
     question: str = "question"
     answer: str = "answer"
@@ -102,9 +102,9 @@ class Spec(_Strict):
 
 
 def known() -> dict[str, Path]:
-    """Every shipped task name and its file, groups of variants included."""
+    """Name -> YAML file of every shipped task, each variant and each group of variants."""
     names = {}
-    for path in sorted(SHIPPED.glob("*.yaml")):
+    for path in sorted(SHIPPED_TASKS.glob("*.yaml")):
         raw = read(path)
         names[raw.get("name", path.stem)] = path
         names.update({f"{raw['name']}-{variant}": path for variant in raw.get("variants", {})})
@@ -115,12 +115,12 @@ def specs(name: str) -> list[tuple[Spec, Path]]:
     """The tasks that a name stands for: one, or every variant of a group. `name` is a shipped task or a YAML file.
     Raises TaskError with the file, the field and what was expected."""
     path = Path(name)
-    wanted = None
+    task_name = None
     if path.suffix not in (".yaml", ".yml"):
         shipped = known()
         if name not in shipped:
             raise TaskError(nearest(name, list(shipped), "task") + "; a file of your own ends in .yaml")
-        path, wanted = shipped[name], name
+        path, task_name = shipped[name], name
     raw = read(path)
     variants = raw.pop("variants", None)
     if variants is None:
@@ -128,8 +128,8 @@ def specs(name: str) -> list[tuple[Spec, Path]]:
     if not isinstance(variants, dict) or not all(isinstance(v, dict | None) for v in variants.values()):
         raise TaskError(f"{path}: variants: expected names, each with the fields that differ")
     merged = {f"{raw['name']}-{v}": _merge(raw, changes or {}) for v, changes in variants.items()}
-    chosen = merged if wanted in (None, raw["name"]) else {wanted: merged[wanted]}
-    return [(_spec({**fields, "name": full}, path), path) for full, fields in chosen.items()]
+    chosen = merged if task_name in (None, raw["name"]) else {task_name: merged[task_name]}
+    return [(_spec({**fields, "name": full_name}, path), path) for full_name, fields in chosen.items()]
 
 
 def load(
@@ -145,9 +145,9 @@ def load(
 
 
 def digest(task: Task) -> str:
-    """sha256 over the problems and the wording (first 16 hex digits): two runs with the same digest asked the same."""
-    asked = [(p.id, p.question, p.answer) for p in task.problems]
-    return hashlib.sha256(json.dumps([task.name, task.answer_format, asked]).encode()).hexdigest()[:16]
+    """sha256 over the problems and the wording (first 16 hex digits): equal digests mean equal questions."""
+    contents = [(p.id, p.question, p.answer) for p in task.problems]
+    return hashlib.sha256(json.dumps([task.name, task.answer_format, contents]).encode()).hexdigest()[:16]
 
 
 def _task(spec: Spec, path: Path, limit: int | None, data: Path | None, difficulty: tuple[int, int] | None) -> Task:
@@ -168,8 +168,8 @@ def _task(spec: Spec, path: Path, limit: int | None, data: Path | None, difficul
             raise TaskError(f"{spec.name}: --difficulty works for generated tasks only; leave it out")
         if isinstance(source, ReasoningGymSource):
             count = source.count if limit is None else limit
-            made = reasoning_gym.problems(source.reasoning_gym, count, seed=source.seed, config=source.config)
-            return Task(spec.name, made, spec.answer_format, grader, examples, spec.description)
+            gym_problems = reasoning_gym.problems(source.reasoning_gym, count, seed=source.seed, config=source.config)
+            return Task(spec.name, gym_problems, spec.answer_format, grader, examples, spec.description)
         if isinstance(source, HubSource) and data is None:
             rows = read_hub(source.hub, source.config, source.split, source.revision)
             where = source.hub
@@ -193,10 +193,10 @@ def _data_file(spec: Spec, path: Path, data: Path | None) -> Path:
     config = spec.source.config if isinstance(spec.source, HubSource) else None
     stems = [s for s in (config, spec.name, "test") if s]
     tried = [data / f"{stem}{suffix}" for stem in stems for suffix in (".jsonl", ".csv", ".parquet")]
-    found = next((file for file in tried if file.exists()), None)
-    if found is None:
+    existing = next((file for file in tried if file.exists()), None)
+    if existing is None:
         raise TaskError(f"{data}: no data for {spec.name}; expected one of {', '.join(file.name for file in tried)}")
-    return found
+    return existing
 
 
 def _problems(
@@ -273,7 +273,7 @@ def _spec(raw: Mapping[str, Any], path: Path) -> Spec:
 
 
 def _fields(loc: Sequence[int | str]) -> list[str]:
-    """The field names that may stand at a place."""
+    """The field names that are allowed at a location of the YAML."""
     kinds: dict[str, type[BaseModel]] = {
         "generator": GeneratorSource,
         "hub": HubSource,
@@ -305,7 +305,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of base with changes laid over it."""
+    """A copy of `base`, updated recursively with `changes`."""
     out = dict(base)
     for key, value in changes.items():
         out[key] = (

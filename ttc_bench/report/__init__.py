@@ -1,1 +1,1 @@
-"""What a results folder holds: run.json, tables, report.html, exports."""
+"""Writes the results folder: run.json, tables, pictures, report.html; and exports."""

@@ -1,4 +1,4 @@
-"""What a results folder holds: run.json, tables as CSV, pictures and report.html."""
+"""Writes the files of a results folder: run.json, tables as CSV, pictures and report.html."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PICTURES = (
     "accuracy_by_difficulty",
 )
 TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv")
-DRAWN = (*TABLES, "report.html", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+OUTPUTS = (*TABLES, "report.html", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 
 
 def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
             _table(new / "budgets.csv", [vars(row) for row in analysis.budgets])
             _table(new / "verifiers.csv", verifier_quality.rows(analysis.diagnoses))
             draw(new, analysis, described)
-        for name in DRAWN:
+        for name in OUTPUTS:
             if (new / name).exists():
                 (new / name).replace(folder / name)
             else:  # of an earlier run with other samples
@@ -51,7 +51,7 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
 
 
 def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
-    """The pictures and report.html."""
+    """Writes the pictures and report.html."""
     charts.save(analysis.points, folder)
     chart_models.save(analysis.points, folder)
     if analysis.difficulty:
@@ -60,7 +60,7 @@ def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
 
 
 def _curve_row(p: CurvePoint) -> dict[str, Any]:
-    """The fields of a point, with its label for people; without the values of every problem, too long for a table."""
+    """A row of curve.csv: the fields of a point and its label, without `values` (one per problem)."""
     row = {"task": p.task, "model": p.model, "label": p.label(), **vars(p)}
     return {key: value for key, value in _flat(row).items() if key != "values"}
 
@@ -74,7 +74,7 @@ def _difficulty_row(row: DifficultyPoint) -> dict[str, Any]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A change in three columns."""
+    """The row with a Change as the three columns change, amount and announced."""
     flat: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, Change):
@@ -85,7 +85,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a CSV file; none where there are no rows."""
+    """Writes a CSV file; nothing if there are no rows."""
     if not rows:
         return
     with path.open("w", newline="", encoding="utf-8") as file:

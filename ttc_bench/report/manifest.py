@@ -1,4 +1,4 @@
-"""run.json: what was asked, of which model, with which code, on which machine, and what it cost. Never a secret."""
+"""run.json: the configuration, models, code and machine of a run, and what it cost. It never holds a secret."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def now() -> str:
 
 
 def model(backend: Backend) -> dict[str, Any]:
-    """What is known of a model now; more once its weights are loaded, or its server has answered."""
+    """The entry of a model. It has more fields once the weights are loaded, or the server has answered."""
     return {**backend.identity(), "id": backend.model, "signals": sorted(backend.signals)}
 
 
 def describe(
     config: Config, tasks: Sequence[Task], backends: Iterable[Backend], before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The manifest of a run that starts now. `finish` completes it. `before` is that of the run which it goes on with:
-    what that one learned of its models when it loaded them still holds."""
-    known = {entry["id"]: entry for entry in before["models"]} if before else {}
+    """The manifest of a run that starts now. `finish` completes it. `before`: the manifest of the run that
+    this one continues; what it recorded about its models is kept."""
+    earlier = {entry["id"]: entry for entry in before["models"]} if before else {}
     return {
         "ttc_bench": _version("ttc-bench"),
         "config": to_fields(config),
-        "models": [known.get(backend.model, {}) | model(backend) for backend in backends],
+        "models": [earlier.get(backend.model, {}) | model(backend) for backend in backends],
         "tasks": [{"name": t.name, "problems": len(t.problems), "digest": digest(t)} for t in tasks],
         "seeds": {"run": config.seed, "sample": "Philox keyed by (request address, sample index)"},
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: installed for name in PACKAGES if (installed := _version(name))},
         "python": platform.python_version(),
         "git": _commit(),
         "hardware": _hardware(),
@@ -58,8 +58,8 @@ def describe(
 
 
 def finish(manifest: dict[str, Any], filled: Filled, analysis: Analysis) -> dict[str, Any]:
-    """The same manifest with the end, what this run made and spent, and the quality shares. What a *strategy* costs
-    stands in curve.csv and does not depend on how much of it came from the store."""
+    """The same manifest with the end time, what this run made and spent, and the quality shares. (The cost of a
+    *strategy* is in curve.csv and does not depend on how many of its samples came from the store.)"""
     return {
         **manifest,
         "ended": now(),
@@ -163,24 +163,24 @@ def _write(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def claim(folder: Path, config: Config, backends: Iterable[Backend]) -> dict[str, Any] | None:
-    """Makes sure that a results folder is new (None) or belongs to this very run (its manifest). Raises TtcError
-    otherwise."""
+    """The manifest in a results folder that belongs to this very run; None for a new folder. Raises TtcError for a
+    folder of another run, or with other files."""
     if not (folder / FILE).exists():
         if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise TtcError(f"{folder} holds other files and no {FILE}; choose another folder with --name")
         return None
-    there = read(folder)
-    asked = to_fields(config)
+    existing = read(folder)
+    fields = to_fields(config)
     for field in IDENTITY:
-        old, new = there["config"].get(field), asked[field]
+        old, new = existing["config"].get(field), fields[field]
         if field == "model":
-            old, new = [entry.get("id") for entry in there["models"]], [backend.model for backend in backends]
+            old, new = [entry.get("id") for entry in existing["models"]], [backend.model for backend in backends]
         if old != new:
             raise TtcError(
                 f"{folder} belongs to another run ({field} is {_show(old)} there, {_show(new)} here); "
                 "choose another folder with --name"
             )
-    return there
+    return existing
 
 
 def _show(value: Any) -> str:
@@ -196,14 +196,16 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     """Commit of the source this runs from, with a "+" where the tree has changes; None outside a checkout."""
-    here = Path(__file__).parents[1]
+    package = Path(__file__).parents[1]
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, timeout=10, check=True)
-        return done.stdout.strip()
+        result = subprocess.run(
+            ["git", "-C", str(package), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+        return result.stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(here)) else "")
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(package)) else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

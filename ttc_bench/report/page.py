@@ -1,8 +1,8 @@
-"""CurvePoints and samples -> one self-contained report.html that asks nobody for anything.
+"""CurvePoints and samples -> one self-contained report.html that makes no request.
 
 Everything is inside the file: Vega, the chart's specification, the samples (gzip in base64, unpacked by the browser
-when a problem is opened). What a model wrote is data from a stranger. It never touches the HTML parser: it travels as
-compressed JSON and is shown through textContent. The page's Content-Security-Policy allows the two scripts and the one
+when a problem is opened). Text that a model wrote is untrusted. It never reaches the HTML parser: it is stored as
+compressed JSON and shown through textContent. The page's Content-Security-Policy allows the two scripts and the one
 style sheet in this file, by their hashes, and nothing else: no other script, no eval (Vega interprets its expressions),
 no request to anywhere.
 """
@@ -34,8 +34,8 @@ from ttc_bench.report import verifiers as report_verifiers
 
 ASSETS = Path(__file__).with_name("assets")
 PER_CHUNK = 40  # problems whose samples are unpacked together
-NOTABLE = 0.05  # a share of spoilt samples that can move a curve
-MODELS = {  # picture -> what it is, for those who cannot see it
+NOTABLE = 0.05  # least share of spoilt samples that is highlighted
+MODELS = {  # picture -> aria-label
     "accuracy_vs_flops": "Chart of accuracy against inference FLOPs, a line for each model and method",
     "accuracy_vs_parameters": "Chart of accuracy against the number of parameters, a line for each method",
 }
@@ -82,24 +82,24 @@ def write_report(path: Path, analysis: Analysis, run: Mapping[str, Any]) -> None
 
 
 def _models(points: Sequence[CurvePoint]) -> str:
-    """The section that compares models: sentences and two pictures. Empty where there is one, or sizes are unknown."""
+    """The section that compares models: sentences and two pictures. Empty for one model, or unknown sizes."""
     specs = chart_models.specs(points)
     if not specs:
         return ""
     import vl_convert
 
-    said = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in exchange.sentences(points))
+    items = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in exchange.sentences(points))
     figures = "\n".join(
         f'<div class="wide picture" role="img" aria-label="{MODELS[name]}">{vl_convert.vegalite_to_svg(spec)}</div>'
         for name, spec in specs.items()
     )
     title = '<h2 id="models-title">Size against thinking</h2>'
     rule = f'<p class="note">{_text(exchange.RULE)}</p>'
-    return f'<section aria-labelledby="models-title">\n{title}\n<ul>\n{said}\n</ul>\n{rule}\n{figures}\n</section>'
+    return f'<section aria-labelledby="models-title">\n{title}\n<ul>\n{items}\n</ul>\n{rule}\n{figures}\n</section>'
 
 
 def reading(points: Sequence[CurvePoint]) -> list[str]:
-    """One sentence per task and model: what the most accurate method gains over the cheapest, and at what cost."""
+    """One sentence per task and model: what the most accurate method gains over the cheapest one, and its cost."""
     sentences = []
     for panel in _panels(points):
         methods = [p for p in panel if not p.bound] or panel
@@ -107,14 +107,14 @@ def reading(points: Sequence[CurvePoint]) -> list[str]:
         best = max(methods, key=lambda p: (p.accuracy, -p.tokens))
         where = f"On {best.task}, {best.model}"
         if best.accuracy <= cheap.accuracy:
-            what = f"{where} reaches {_point(cheap)}; nothing that spent more did better."
+            sentence = f"{where} reaches {_point(cheap)}; nothing that spent more did better."
         else:
             times = f", {best.tokens / cheap.tokens:,.0f} times the tokens" if cheap.tokens > 0 else ""
-            what = f"{where} goes from {_point(cheap)} to {_point(best)}{times}."
+            sentence = f"{where} goes from {_point(cheap)} to {_point(best)}{times}."
         bounds = [p for p in panel if p.bound and p.k == max(q.k for q in panel if q.bound)]
         if bounds:
-            what += f" With a perfect verifier {bounds[0].k} samples would reach {bounds[0].accuracy:.2f}."
-        sentences.append(what)
+            sentence += f" With a perfect verifier {bounds[0].k} samples would reach {bounds[0].accuracy:.2f}."
+        sentences.append(sentence)
     return sentences
 
 
@@ -134,7 +134,7 @@ def _title(points: Sequence[CurvePoint]) -> str:
 
 
 def _table(points: Sequence[CurvePoint]) -> str:
-    """One task and model: method by method, in the order in which they come."""
+    """The HTML table of one task and model, line by line in the order of the points."""
     order = list(dict.fromkeys(p.line for p in points))
     rows = []
     for p in sorted(points, key=lambda p: (order.index(p.line), p.k)):
@@ -171,12 +171,12 @@ def _table(points: Sequence[CurvePoint]) -> str:
 
 
 def _step(p: CurvePoint) -> str:
-    """Where on its line a point stands: k, or the amount of a change."""
+    """The step of a point along its line: k, or the amount of a change."""
     return f"{p.change.kind} {p.change.amount}" if p.change.amount else f"{p.k}"
 
 
 def _quality(rows: Sequence[Quality]) -> str:
-    """One row per pool. Shares that can move a curve stand out."""
+    """The HTML table of shares, one row per pool. Shares of at least NOTABLE are highlighted."""
     body = []
     for row in rows:
         cells = []
@@ -191,7 +191,7 @@ def _quality(rows: Sequence[Quality]) -> str:
 
 
 def _packed(problems: Iterable[ProblemView]) -> Iterable[str]:
-    """The browser's data as script elements: an index of all problems, and their samples in chunks."""
+    """The data of the problem browser as script elements: the samples in chunks, then an index of all problems."""
     index: list[dict[str, Any]] = []
     chunk: list[list[dict[str, Any]]] = []
     chunks = 0
@@ -219,18 +219,19 @@ def _packed(problems: Iterable[ProblemView]) -> Iterable[str]:
 
 
 def _finite(scores: Mapping[str, float]) -> dict[str, float | str]:
-    """JSON has no infinity: such a score is shown by its name."""
+    """Scores as JSON can hold them: an infinite one becomes its name."""
     return {name: score if math.isfinite(score) else str(score) for name, score in scores.items()}
 
 
 def _gzip(name: str, value: Any) -> str:
-    """ASCII JSON (a lone surrogate stays an escape), compressed: base64 cannot close an element."""
+    """A script element with compressed ASCII JSON (a lone surrogate stays an escape); base64 cannot close an
+    element."""
     packed = gzip.compress(json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii"), 6, mtime=0)
     return f'<script type="application/gzip" id="{name}">{base64.b64encode(packed).decode()}</script>'
 
 
 def _json(name: str, value: Any) -> str:
-    """ASCII JSON in which no `<` is left to open or close an element."""
+    """A script element with ASCII JSON, in which every `<` is escaped, so that it cannot open or close an element."""
     safe = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{safe}</script>'
 
@@ -246,7 +247,8 @@ def _asset(name: str) -> str:
 
 @functools.cache
 def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that keeps its names to itself. Bundling takes seconds: once."""
+    """Vega, Vega-Lite and Vega-Embed as one script that defines only vegaEmbed. Cached, since bundling takes
+    seconds."""
     import vl_convert
 
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""The report's section on thinking budgets: control, scaling, performance, overthinking, and who wins at which cost."""
+"""The report's section on thinking budgets: control, scaling, performance and overthinking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ttc_bench.analysis.thinking import FORCED, BudgetFigures
 
-HEADS = (
+BUDGET_COLUMNS = (
     "model, prompt",
     "budgets are",
     "control",
@@ -26,16 +26,16 @@ EXPLAINED = {
 
 
 def section(rows: Sequence[BudgetFigures], findings: Sequence[str]) -> str:
-    """HTML; empty where no budget was set and nothing can be said of longer thinking against more samples."""
+    """HTML, empty if there is neither a row nor a finding."""
     if not rows and not findings:
         return ""
-    said = [EXPLAINED[mode] for mode in dict.fromkeys(row.mode for row in rows)]
+    sentences = [EXPLAINED[mode] for mode in dict.fromkeys(row.mode for row in rows)]
     if any(row.overthought is not None for row in rows):
-        said.append(
+        sentences.append(
             "Overthought: wrong at the end, but right when stopped earlier. Idle: tokens after the answer was right "
             "for good, over the traces that end right."
         )
-    paragraphs = "\n".join(f"<p>{html.escape(text)}</p>" for text in (*said, *findings))
+    paragraphs = "\n".join(f"<p>{html.escape(text)}</p>" for text in (*sentences, *findings))
     tables = "\n".join(
         _table([row for row in rows if row.task == task]) for task in dict.fromkeys(r.task for r in rows)
     )
@@ -63,7 +63,7 @@ def _table(rows: Sequence[BudgetFigures]) -> str:
         body.append(
             f'<tr><th scope="row">{html.escape(name)}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         )
-    head = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
+    head = "".join(f'<th scope="col">{name}</th>' for name in BUDGET_COLUMNS)
     return (
         f'<div class="wide"><table><caption>{html.escape(rows[0].task)}</caption><thead><tr>{head}</tr></thead><tbody>'
         + "\n".join(body)

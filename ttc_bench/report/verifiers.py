@@ -1,4 +1,5 @@
-"""The report's section on verifiers: a table at the largest k, what each costs in words, and room for its charts."""
+"""The report's section on verifiers: a table at the largest k, a sentence on the cost of each, and elements for
+charts."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from typing import Any
 from ttc_bench.analysis.verifier_quality import Diagnosis, Interval, sentence
 from ttc_bench.charts import verifiers as chart_verifiers
 
-PAGE = Path(__file__).with_name("assets") / "verifiers.html"
-HEADS = (
+TEMPLATE = Path(__file__).with_name("assets") / "verifiers.html"
+VERIFIER_COLUMNS = (
     "chosen by",
     "accuracy",
     "selection loss",
@@ -29,47 +30,49 @@ RELIABILITY = (
 )
 
 
-def section(found: Sequence[Diagnosis]) -> str:
-    """HTML; empty where nothing was judged. Charts go to the elements figure-losses and figure-reliability."""
-    if not found:
+def section(diagnoses: Sequence[Diagnosis]) -> str:
+    """HTML, empty without diagnoses. Charts are drawn into the elements figure-losses and figure-reliability."""
+    if not diagnoses:
         return ""
-    groups = dict.fromkeys((d.task, d.model, d.pool) for d in found)
-    return Template(PAGE.read_text(encoding="utf-8")).substitute(
-        tables="\n".join(_table([d for d in found if (d.task, d.model, d.pool) == key]) for key in groups),
-        reliability=RELIABILITY if any(d.bins for d in found) else "",
+    groups = dict.fromkeys((d.task, d.model, d.pool) for d in diagnoses)
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        tables="\n".join(_table([d for d in diagnoses if (d.task, d.model, d.pool) == key]) for key in groups),
+        reliability=RELIABILITY if any(d.bins for d in diagnoses) else "",
     )
 
 
-def figures(found: Sequence[Diagnosis]) -> dict[str, dict[str, Any]]:
+def figures(diagnoses: Sequence[Diagnosis]) -> dict[str, dict[str, Any]]:
     """Name of a figure -> its specification for a wide and for a narrow page."""
-    if not found:
+    if not diagnoses:
         return {}
-    out = {"losses": {"wide": chart_verifiers.losses(found), "narrow": chart_verifiers.losses(found, narrow=True)}}
-    wide, narrow = chart_verifiers.reliability(found), chart_verifiers.reliability(found, narrow=True)
+    out = {
+        "losses": {"wide": chart_verifiers.losses(diagnoses), "narrow": chart_verifiers.losses(diagnoses, narrow=True)}
+    }
+    wide, narrow = chart_verifiers.reliability(diagnoses), chart_verifiers.reliability(diagnoses, narrow=True)
     if wide and narrow:
         out["reliability"] = {"wide": wide, "narrow": narrow}
     return out
 
 
-def _table(found: Sequence[Diagnosis]) -> str:
+def _table(diagnoses: Sequence[Diagnosis]) -> str:
     rows = []
-    for d in found:
+    for d in diagnoses:
         c = d.choices[-1]
-        by = "" if d.ece is None else f"{d.ece:.3f}"
+        ece = "" if d.ece is None else f"{d.ece:.3f}"
         tokens = f"{d.generated + d.read:,.1f}" if d.judged else ""
         flops = "" if d.flops is None else f"{d.flops:.2g}"
         shares = (f"{c.accuracy:.3f}", f"{c.selection_loss:.3f}", f"{c.coverage_loss:.3f}", _interval(c.recovered))
-        cells = (*shares, _interval(d.within), _interval(d.auroc), by, tokens, flops)
+        cells = (*shares, _interval(d.within), _interval(d.auroc), ece, tokens, flops)
         rows.append(f'<tr><th scope="row">{_text(d.selector)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
-    d, c = found[0], found[0].choices[-1]
+    d, c = diagnoses[0], diagnoses[0].choices[-1]
     reach = f"pass@1 {c.one:.3f}, pass@{c.k} {c.reach:.3f}"
     caption = _text(f"{d.task} · {d.model} · {d.pool} · one of {c.k} samples chosen · {reach}")
-    head = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
-    said = "\n".join(f"<p>{_text(_capital(sentence(d)))}</p>" for d in found if d.judged)
+    head = "".join(f'<th scope="col">{name}</th>' for name in VERIFIER_COLUMNS)
+    sentences = "\n".join(f"<p>{_text(_capital(sentence(d)))}</p>" for d in diagnoses if d.judged)
     body = "\n".join(rows)
     return (
         f'<div class="wide"><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>\n{body}\n</tbody></table></div>\n{said}"
+        f"<tbody>\n{body}\n</tbody></table></div>\n{sentences}"
     )
 
 

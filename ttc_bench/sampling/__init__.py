@@ -1,1 +1,1 @@
-"""Making samples exist: what is asked for, what is stored, what is still missing."""
+"""Plans, samples and stores: which samples a run needs, which are stored, which are missing."""

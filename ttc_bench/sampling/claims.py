@@ -1,7 +1,7 @@
 """Which run is making which samples: two runs on one store never pay for the same sample.
 
-A run claims the requests that it is about to sample, and shows by a growing number (`beat`) that it lives. The claims of
-a run that was killed lapse: at once where its process is seen to be gone, else when its beat has stood still for a
+A run claims the requests that it is about to sample, and shows by a growing number (`beat`) that it lives. The claims
+of a run that was killed lapse: at once where its process is seen to be gone, else when its beat has stood still for a
 while by this run's own clock, so that clocks of two machines need not agree."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run asks for: every request that begins a trace, and what is done to the traces afterwards. Samples nothing."""
+"""The plan of a run: every request that begins a trace, and the changes to the traces afterwards. Samples nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ttc_bench.strategies.methods import METHODS
 
 @dataclass(frozen=True)
 class Planned:
-    """A request, and what it asks. `change`: the budget that it announces to the model, if any."""
+    """A request and its origin. `change`: the budget that it announces to the model, if any."""
 
     task: Task
     prompt: str
@@ -28,7 +28,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run asks of a model: `name` as in config.model, `model` its identity in the requests."""
+    """What a run asks of one model. `name`: as in config.model; `model`: its identity in the requests."""
 
     config: Config
     tasks: tuple[Task, ...]
@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def wanted(self) -> list[tuple[Request, int]]:
-        """All requests with the samples that the run wants of them."""
+        """All requests, each with the number of samples of the run."""
         return [(planned.request, self.config.samples) for planned in self.requests]
 
     @property
@@ -51,16 +51,16 @@ class Plan:
         return list(groups.values())
 
     def pilot(self, problems: int) -> list[tuple[Request, int]]:
-        """One sample of the first so many problems of each group."""
+        """One sample for each of the first `problems` problems of every group."""
         return [(planned.request, 1) for group in self.groups for planned in group[:problems]]
 
     def traces(self, prompt: str) -> list[tuple[Task, Request]]:
-        """The requests under a prompt whose samples are gone on from: not those that announce a budget."""
+        """The requests under a prompt whose samples may be changed: all but those that announce a budget."""
         return [(p.task, p.request) for p in self.requests if p.prompt == prompt and not p.change]
 
     def changes(self, prompt: str) -> list[TraceChange]:
-        """What is done to the traces of a prompt, each change after the one it goes on from. Direct answers have no
-        thinking to cut or to prolong."""
+        """The changes to the traces of a prompt, each after the one that it continues. Direct answers have no thinking
+        to cut or to prolong."""
         config = self.config
         revised = any(METHODS[m].revises and config.prompt_of(METHODS[m]) == prompt for m in config.method)
         thinks = prompt != "direct"
@@ -69,7 +69,7 @@ class Plan:
         return extensions(exits, waits, config.wait_text, config.rounds if revised else 0, config.longest)
 
     def continuations(self, store: Store) -> int:
-        """How many continuations of traces are still to be made, at most."""
+        """An upper bound of the missing continuations of traces."""
         return sum(pending(store, self.traces(p), self.changes(p), self.config.samples) for p in self.config.prompts)
 
 
@@ -83,8 +83,8 @@ def plan(config: Config, tasks: Sequence[Task], name: str, model: str) -> Plan:
             request = config.request(model, PROMPTS[prompt].render(task, problem), effort)
             change = UNCHANGED
             if budget is not None:
-                most = min(request.max_tokens, budget + ANSWER_TOKENS)
-                request = replace(request, messages=announce(request.messages, budget), max_tokens=most)
+                max_tokens = min(request.max_tokens, budget + ANSWER_TOKENS)
+                request = replace(request, messages=announce(request.messages, budget), max_tokens=max_tokens)
                 change = Change("budget", budget, announced=True)
             requests.append(Planned(task, prompt, effort, problem, request, change))
     return Plan(config, tuple(tasks), name, model, tuple(requests))

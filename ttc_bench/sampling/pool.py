@@ -1,4 +1,4 @@
-"""Make n samples exist: ask the store what is missing, hand it to the backend, store each sample as it comes."""
+"""Fills pools: asks the store which samples are missing, gets them from the backend, stores each on arrival."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
@@ -43,18 +43,36 @@ class Stop:
             raise Interrupted
 
 
+def _ignore(*_: object) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Callbacks during a run."""
+
+    on_plan: Callable[[int, int], None] = _ignore  # (samples wanted, samples missing), before each filling
+    on_sample: Callable[[Sample], None] = _ignore
+    on_score: Callable[[str, int, int], None] = _ignore  # verifier, scores done, scores to make
+    on_wait: Callable[[int, str], None] = _ignore  # requests that other runs are sampling, and which runs
+    stop: Stop = field(default_factory=Stop)  # by which the caller ends it early
+
+
+SILENT = Watch()
+
+
 @dataclass(frozen=True)
 class Filled:
-    """What a run did: samples made, holes left (with their errors), scores made by verifiers that run a model, and
-    what was paid, retries included."""
+    """What a run did: samples made, holes (with their errors), scores made by verifiers that run a model, and the
+    tokens billed, retries included."""
 
     made: int = 0
     holes: tuple[Sample, ...] = ()
     spent: Usage = NOTHING
     wasted: Usage = NOTHING  # the part of `spent` that went to failed attempts
     scores: int = 0
-    scoring: Usage = NOTHING  # what these took, beside `spent`
-    notes: tuple[str, ...] = ()  # why samples are missing, where that was not chance
+    scoring: Usage = NOTHING  # tokens of these scores, not part of `spent`
+    notes: tuple[str, ...] = ()  # known reasons for missing samples
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -73,34 +91,31 @@ class Filled:
         )
 
 
-def left(store: Store, jobs: Sequence[Job], error: BackendError) -> Filled:
-    """What a filling of `jobs` came to that ended with a fatal error: what had arrived is stored, the rest are holes.
-    What failed attempts cost is not known."""
-    made, holes, spent = 0, [], Usage()
+def remainder(store: Store, jobs: Sequence[Job], error: BackendError) -> Filled:
+    """The outcome of filling `jobs` that ended with a fatal error: samples that arrived are in the store, all others
+    are holes. The cost of failed attempts is not known."""
+    stored, holes, spent = 0, [], Usage()
     for job in jobs:
-        there = store.pool(job.request)
+        arrived = store.pool(job.request)
         for index in job.indices:
-            if index in there:
-                made, spent = made + 1, spent + there[index].usage
+            if index in arrived:
+                stored, spent = stored + 1, spent + arrived[index].usage
             else:
                 holes.append(Sample(job.request, index, error=error))
-    return Filled(made, tuple(holes), spent)
+    return Filled(stored, tuple(holes), spent)
 
 
 async def fill(
     store: Store,
     backend: Backend,
     wanted: Sequence[tuple[Request, int | Sequence[int]]],
-    on_sample: Callable[[Sample], None] = lambda sample: None,
+    watch: Watch = SILENT,
     limit: SpendingLimit | None = None,
-    on_wait: Callable[[int, str], None] = lambda requests, runs: None,
-    stop: Stop | None = None,
 ) -> Filled:
     """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend and the limit
     allow. Asks for missing indices only, and does not touch the backend when there are none. Each sample is stored
     before the next is awaited, so an interruption loses nothing that had arrived. What another run on the same store is
-    making is waited for and not made again: `on_wait` is told how many requests that are, and which runs. Raises the
-    backend's fatal errors, StoreError, and Interrupted where the `stop` was asked for."""
+    making is waited for and not made again. Raises the backend's fatal errors, StoreError, and Interrupted."""
     total, tried, waiting = Filled(), set[tuple[str, int]](), False
     while True:
         missing = [
@@ -114,23 +129,24 @@ async def fill(
         jobs = [Job(request, indices) for request, indices in store.missing(missing) if request.address in held]
         if jobs:
             try:
-                with (stop or Stop()).while_sampling(backend):
-                    total += await _sample(store, backend, jobs, on_sample, limit)
+                with watch.stop.while_sampling(backend):
+                    total += await _sample(store, backend, jobs, watch.on_sample, limit)
             finally:
                 store.claims.release(held)
             tried |= {(job.request.address, index) for job in jobs for index in job.indices}
         elif held:  # made by another run between the two looks
             store.claims.release(held)
         elif not waiting:
-            on_wait(len(missing), ", ".join(store.claims.others()))
+            watch.on_wait(len(missing), ", ".join(store.claims.others()))
             waiting = True
         else:
             await asyncio.sleep(POLL_S)
 
 
 async def _keep(store: Store, backend: Backend, sample: Sample, rest: AsyncGenerator[Sample, None]) -> None:
-    """Stores a sample. Where there is no room for it, nothing further is asked for, and what is under way and paid for is
-    taken in and tried again once it has all arrived: room may have been made. Raises StoreError with what is lost."""
+    """Stores a sample. Where there is no room for it, nothing further is asked for, and what is under way and paid for
+    is taken in and tried again once it has all arrived: room may have been made. Raises StoreError with what is
+    lost."""
     try:
         store.add(sample)
         return

@@ -1,5 +1,6 @@
-"""Samples and their scores on disk: one SQLite file, one row each, never rewritten. It never calls a backend.
+"""Samples and their scores on disk: one SQLite file, one row each, never rewritten. The store never calls a backend.
 
+To look into it:
 sqlite3 results/samples.sqlite 'select idx, completion_tokens, text from samples limit 5'
 """
 
@@ -19,7 +20,7 @@ from ttc_bench.sampling.store_file import connect, explained
 
 
 class Store:
-    """A file of samples. Several processes may use it at once; a sample that is there stays as it is."""
+    """A file of samples. Several processes may use it at once; a stored sample never changes."""
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         """Opens the file, or creates it. Raises StoreError where it is not a sample store."""
@@ -56,7 +57,8 @@ class Store:
         return frozenset(index for (index,) in rows)
 
     def add(self, sample: Sample) -> bool:
-        """Keeps a finished sample; False where it was there already (then nothing changes). Holes are refused."""
+        """Stores a finished sample; returns False, and changes nothing, if it is stored already. Raises ValueError for
+        a hole."""
         if sample.completion is None:
             raise ValueError("a hole is not a sample: it is asked for again, never stored")
         c, request = sample.completion, sample.request
@@ -102,8 +104,8 @@ class Store:
         }  # fmt: skip
 
     def missing(self, wanted: Iterable[tuple[Request, int | Sequence[int]]]) -> list[tuple[Request, tuple[int, ...]]]:
-        """For each (request, n) the indices below n that do not exist, or those that do not of the indices given;
-        requests that lack nothing are left out."""
+        """The missing indices of each request: those below n, or those among the given indices. Requests that lack none
+        are left out."""
         out = []
         for request, n in wanted:
             have = self.have(request.address)
@@ -113,8 +115,8 @@ class Store:
         return out
 
     def follow(self, address: str, index: int, change: str, child: Request | None) -> None:
-        """Remembers that a sample changed in this way goes on with sample `index` of `child`; None: it stays as it
-        is, which may also be found out later."""
+        """Records that a sample after this change continues with sample `index` of `child`; None: the sample stays as
+        it is. Replaces an earlier record."""
         if child is not None:
             self._remember(child)
         self._write(
@@ -138,16 +140,16 @@ class Store:
         )
 
     def scores(self, verifier: str, items: Iterable[str]) -> dict[str, Score]:
-        """The verdicts of a verifier that exist, by item."""
+        """The stored verdicts of a verifier, by item."""
         query = "select value, prompt_tokens, completion_tokens, parameters from scores where verifier = ? and item = ?"
-        found = {}
+        verdicts = {}
         for item in items:
             for value, prompt, completion, parameters in self._rows(query, (verifier, item)):
-                found[item] = Score(value, Usage(prompt=prompt, completion=completion), parameters)
-        return found
+                verdicts[item] = Score(value, Usage(prompt=prompt, completion=completion), parameters)
+        return verdicts
 
     def add_score(self, verifier: str, item: str, score: Score) -> None:
-        """Keeps a verdict, also that there is none; one that was there already stays as it is."""
+        """Stores a verdict, which may be None; an earlier one is kept."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         row = (verifier, item, score.value, score.usage.prompt, score.usage.completion, score.parameters, created)
         self._write("insert or ignore into scores values (?, ?, ?, ?, ?, ?, ?)", row)

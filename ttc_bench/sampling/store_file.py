@@ -79,8 +79,8 @@ class StoreError(TtcError):
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """An open store, made new where there is none. Each statement commits: a sample is on disk before the next is
-    waited for. Raises StoreError, in one line, for a file that is no store, damaged, of another version, or on a network
-    file system."""
+    waited for. Raises StoreError, in one line, for a file that is no store, damaged, of another version, or on a
+    network file system."""
     try:
         return _read_only(path) if read_only else _writable(path)
     except (sqlite3.Error, OSError) as error:

@@ -1,1 +1,1 @@
-"""How a draw of k samples becomes one answer, and the menu of methods. Pure; no gold comes here."""
+"""How a draw of k samples becomes one answer, and the menu of methods. Pure; strategies never see the gold."""

@@ -17,7 +17,7 @@ from ttc_bench.errors import NotEnoughSamples
 
 
 def pool_size(candidates: Sequence[Candidate], k: int) -> int:
-    """n, once k draws from it make sense. Raises NotEnoughSamples for k > n."""
+    """n, the number of candidates. Raises ValueError for k < 1 and NotEnoughSamples for k > n."""
     n = len(candidates)
     if k < 1:
         raise ValueError(f"k = {k}: a draw needs at least one sample")
@@ -102,10 +102,11 @@ def _ways(rivals: tuple[int, ...], silent: int, room: int, j: int) -> list[int]:
 
 @dataclass(frozen=True)
 class BestOfN:
-    """best-of-k: the drawn sample with the highest verifier score; equal scores share.
+    """best-of-k: the drawn sample with the highest verifier score; equal scores share
+    the win.
 
-    Samples without a score rank below all that have one, and samples without an extractable answer below those: that
-    an answer cannot be read is seen without the gold."""
+    Samples without a score rank below all that have one, and samples without an extractable answer below those (a
+    missing answer shows without the gold)."""
 
     def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome:
         n = pool_size(candidates, k)

@@ -1,7 +1,7 @@
-"""The menu: the methods that users name, each a prompt and a strategy. To add one: a line here.
+"""The menu of methods that users can name, each a prompt and a strategy. To add one: a line here.
 
-A strategy of your own is a class with `outcome` (core.Strategy) in exact.py or subsets.py; the law tests run over
-everything in METHODS unasked."""
+A strategy of your own is a class with `outcome` (core.Strategy) in exact.py or subsets.py; the law tests cover
+everything in METHODS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ttc_bench.strategies.subsets import ConfidenceVote, FilteredVote, WeightedV
 
 @dataclass(frozen=True)
 class Method:
-    """What a user names: a prompt and a strategy. `verified`: one curve per verifier; `votes`: k grows beyond 1."""
+    """A prompt and a strategy. `verified`: one curve per verifier; `votes`: its curve has points for k > 1."""
 
     name: str
     prompt: str  # a name in prompts.PROMPTS

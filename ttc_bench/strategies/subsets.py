@@ -1,7 +1,8 @@
-"""Weighted votes, which have no closed form: which subsets are drawn, and who wins in each. Arrays are [sample, draw].
+"""Weighted votes, which have no closed form: subsets are drawn and the winner of each is counted. Arrays are
+[sample, draw].
 
-All C(n, k) subsets are looked at where there are few of them, so the weights are exact; otherwise a seeded random
-choice of them, whose Monte-Carlo error the curve reports."""
+Where there are few of the C(n, k) subsets, all are used and the weights are exact; otherwise a seeded random choice of
+them is used, and the curve reports its Monte-Carlo error."""
 
 from __future__ import annotations
 
@@ -18,19 +19,21 @@ import numpy as np
 from ttc_bench.core import Candidate, Outcome
 from ttc_bench.strategies.exact import expected_tokens, pool_size
 
-Array = np.ndarray[Any, np.dtype[Any]]
+DrawArray = np.ndarray[Any, np.dtype[Any]]
 LARGEST = 1e100  # scores beyond it are cut to it, so that differences and squares stay finite
-Weigh = Callable[[Array, Array], Array]  # scores [sample, 1], who votes [sample, draw] -> weights [sample, draw]
-SETS = 32
+Weigh = Callable[
+    [DrawArray, DrawArray], DrawArray
+]  # scores [sample, 1], who votes [sample, draw] -> weights [sample, draw]
+SETS = 32  # different sets of random subsets
 FAR = 600.0  # exp of it is finite, exp of its negative is not 0
-TIE = 1e-9  # totals are sums of floats: answers this close, relatively, share the win
+TIE = 1e-9  # relative difference below which two totals (sums of floats) are a tie
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubsetVote:
-    """What the weighted votes share. They have no closed form: up to `draws` subsets are looked at one by one (exact);
-    where there are more, so many are drawn at random with `seed`. vote_weights says who votes and how ties are split. A
-    vote of your own is a subclass with `weigh`."""
+    """Base of the weighted votes. Up to `draws` subsets are enumerated (exact); if there are more, `draws` of them are
+    drawn at random with `seed`. vote_weights explains who votes and how ties are split. A vote of your own is a
+    subclass with `weigh`."""
 
     draws: int = 2_000
     seed: int = 0
@@ -41,9 +44,9 @@ class SubsetVote:
         weights, draws = vote_weights(candidates, k, self.draws, self.seed, weigh)
         return Outcome(weights, expected_tokens(candidates, k), draws)
 
-    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
+    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
         """Weights >= 0, [sample, draw] or [sample, 1], from scores [sample, 1] and who votes in which draw [sample,
-        draw]. What it says of samples that do not vote is not looked at."""
+        draw]. Weights of samples that do not vote are ignored."""
         raise NotImplementedError
 
 
@@ -56,7 +59,7 @@ class WeightedVote(SubsetVote):
     log-probability that is the probability per token, the "normalised weighted sum" of Wang et al. (2022,
     arXiv:2203.11171); of a reward's logit, its odds. Both maps keep the order of the scores."""
 
-    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
+    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
         if scores.min() >= 0:
             return scores
         negative = (voting & (scores < 0)).any(axis=0)
@@ -74,7 +77,7 @@ class ConfidenceVote(SubsetVote):
 
     temperature: float | None = None
 
-    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
+    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
         if self.temperature is not None:
             return _scaled_exp(scores / self.temperature, voting)
         count = np.maximum(voting.sum(axis=0), 1)
@@ -93,21 +96,21 @@ class FilteredVote(SubsetVote):
 
     share: float = 0.5
 
-    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
-        kept = max(1, ceil(self.share * k - 1e-9))  # 0.1 * 30 is a little more than 3
+    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
+        kept_count = max(1, ceil(self.share * k - 1e-9))  # 0.1 * 30 is slightly more than 3 in floating point
         order = np.argsort(-scores[:, 0], kind="stable")
         ranked = voting[order]
         before = np.cumsum(ranked, axis=0) - ranked
         falling = -scores[order, 0]
-        better = before[np.searchsorted(falling, falling)]  # those before the first of equals
+        better = before[np.searchsorted(falling, falling)]  # number of voters with a strictly higher score
         weights = np.empty(voting.shape)
-        weights[order] = better < kept
+        weights[order] = better < kept_count
         return weights
 
 
-def _scaled_exp(scores: Array, voting: Array) -> Array:
+def _scaled_exp(scores: DrawArray, voting: DrawArray) -> DrawArray:
     """exp(score) up to a factor for each draw, so that it neither overflows nor vanishes."""
-    if scores.max() - scores.min() <= FAR:  # one factor does for all draws, and spares most of the work
+    if scores.max() - scores.min() <= FAR:  # one factor is enough for all draws, and faster
         return np.asarray(np.exp(scores - scores.max()))
     best = np.where(voting, scores, -np.inf).max(axis=0)
     return np.asarray(np.exp(np.clip(scores - np.where(voting.any(axis=0), best, 0.0), -FAR, 0.0)))
@@ -118,7 +121,7 @@ def vote_weights(
 ) -> tuple[tuple[float, ...], int | None]:
     """(chance of each candidate to be the answer when k of the n are drawn, random subsets behind it; None: exact).
 
-    `weigh` gives the weights >= 0 of the votes; what it says of samples that do not vote is not looked at. The answer
+    `weigh` gives the weights >= 0 of the votes; those of samples that do not vote are ignored. The answer
     with the largest total wins; tied answers share, and an answer's chance is split evenly over its samples of positive
     weight. A sample without an answer never votes. One without a score votes only in draws where no sample with an
     answer has one; there, and where all weights are 0, every vote counts 1. The chance of draws without any answer
@@ -127,7 +130,7 @@ def vote_weights(
     if k == 1:  # nothing to choose
         return (1 / n,) * n, None
     keys = [_content(c) for c in candidates]
-    order = sorted(range(n), key=keys.__getitem__)  # the order of samples in the pool means nothing
+    order = sorted(range(n), key=keys.__getitem__)  # the result must not depend on the order of the pool
     exact = comb(n, k) <= draws
     if exact:
         drawn = _all_subsets(n, k)
@@ -145,7 +148,7 @@ def vote_weights(
 
 
 def _content(c: Candidate) -> tuple[Any, ...]:
-    """All that a vote sees of a sample, as a key that sorts."""
+    """Everything that a vote uses of a sample, as a sortable key."""
     score = _score(c)
     return (c.answer is None, c.answer or "", score is None, score or 0.0)
 
@@ -155,29 +158,29 @@ def _score(c: Candidate) -> float | None:
 
 
 @lru_cache(maxsize=64)
-def _all_subsets(n: int, k: int) -> Array:
+def _all_subsets(n: int, k: int) -> DrawArray:
     return _marked(n, np.array(list(combinations(range(n), k))))
 
 
 @lru_cache(maxsize=4 * SETS)
-def _some_subsets(n: int, k: int, draws: int, *seed: int) -> Array:
+def _some_subsets(n: int, k: int, draws: int, *seed: int) -> DrawArray:
     return _marked(n, np.random.default_rng((*seed, n, k)).random((draws, n)).argsort(axis=1)[:, :k])
 
 
-def _marked(n: int, members: Array) -> Array:
-    """Which samples are drawn, [sample, draw], from the members [draw, place] of each draw."""
+def _marked(n: int, members: DrawArray) -> DrawArray:
+    """bool [sample, draw]: whether a sample is drawn, from the members [draw, k] of each draw."""
     drawn = np.zeros((n, len(members)), dtype=bool)
     np.put_along_axis(drawn, members.T, True, axis=0)
     drawn.setflags(write=False)
     return drawn
 
 
-def _chances(candidates: Sequence[Candidate], drawn: Array, weigh: Weigh) -> Array:
-    """[sample]: the mean over the draws of the chance to be the answer."""
-    found = [_score(c) for c in candidates]
+def _chances(candidates: Sequence[Candidate], drawn: DrawArray, weigh: Weigh) -> DrawArray:
+    """[sample]: the chance to be the answer, mean over the draws."""
+    values = [_score(c) for c in candidates]
     answered = np.array([[c.answer is not None] for c in candidates])
-    scored = answered & np.array([[s is not None] for s in found])
-    scores = np.array([[0.0 if s is None else s] for s in found])
+    scored = answered & np.array([[s is not None] for s in values])
+    scores = np.array([[0.0 if s is None else s] for s in values])
     judged = (drawn & scored).any(axis=0)
     voting = drawn & np.where(judged, scored, answered)
     weights = np.where(judged, weigh(scores, voting), 1.0) * voting
@@ -191,7 +194,7 @@ def _chances(candidates: Sequence[Candidate], drawn: Array, weigh: Weigh) -> Arr
     totals = of_answer @ weights
     won = (totals > 0) & (totals >= totals.max(axis=0) * (1 - TIE))
     voters = (weights > 0).astype(float)
-    each = won / np.maximum(of_answer @ voters, 1) / np.maximum(won.sum(axis=0), 1)  # [answer, draw]: of one voter
-    shares = (each @ voters.T)[code, np.arange(len(code))]
+    per_voter = won / np.maximum(of_answer @ voters, 1) / np.maximum(won.sum(axis=0), 1)  # [answer, draw]
+    shares = (per_voter @ voters.T)[code, np.arange(len(code))]
     silent = drawn[:, ~voting.any(axis=0)]
     return np.asarray((shares + (silent / silent.sum(axis=0)).sum(axis=1)) / drawn.shape[1])

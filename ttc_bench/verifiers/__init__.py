@@ -1,1 +1,1 @@
-"""How good a sample looks, without the gold."""
+"""Verifiers: scores of samples without the gold."""

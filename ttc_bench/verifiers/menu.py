@@ -1,4 +1,4 @@
-"""The menu of verifiers: how good does a sample look, without the gold? Their tokens are charged to the strategy.
+"""The menu of verifiers, which score samples without the gold. Their tokens are charged to the strategy.
 
 To add one that costs nothing: a class with `score` here and a line in VERIFIERS. To add one that runs a model (a reward
 model, or a language model that is asked through a Backend): a stored.Scorer and a line in SCORERS."""
@@ -17,7 +17,7 @@ from ttc_bench.sampling.store import Store
 from ttc_bench.verifiers.asked import judge_scorer, p_true_scorer
 from ttc_bench.verifiers.stored import Scorer, Setting, StoredVerifier
 
-BUILTIN = Path(__file__).parents[1] / "models" / "verifier"
+BUILTIN_VERIFIER = Path(__file__).parents[1] / "models" / "verifier"
 ByTask = Mapping[str, Sequence[Verifier]]  # the verifiers of each task, by its name
 
 
@@ -51,60 +51,60 @@ def _checker(name: str, task: Task, signals: frozenset[str]) -> Verifier:
 
 
 def _signal(signal: str) -> Callable[[str, Task, frozenset[str]], Verifier]:
-    def make(name: str, task: Task, signals: frozenset[str]) -> Verifier:
+    def make_signal(name: str, task: Task, signals: frozenset[str]) -> Verifier:
         if signal not in signals:
             raise TaskError(f"this model's backend records no {name}")
         return Signal(name, signal)
 
-    return make
+    return make_signal
 
 
 def _reward(name: str, setting: Setting) -> Scorer:
     from ttc_bench.backends.local.reward import RewardModel
 
-    name, asked, options = name.partition("?")
+    name, mark, options = name.partition("?")
     if not name:
         raise BackendError("names no model; give reward:builtin, reward:HUB-ID or reward:FOLDER", fatal=True)
     if name == "builtin":
-        if not (BUILTIN / "config.json").exists():
+        if not (BUILTIN_VERIFIER / "config.json").exists():
             raise BackendError("is not part of this copy; python training/train_verifier.py makes it", fatal=True)
-        name = str(BUILTIN)
-    return RewardModel(name + asked + options, device=setting.config.device, dtype=setting.config.dtype)
+        name = str(BUILTIN_VERIFIER)
+    return RewardModel(name + mark + options, device=setting.config.device, dtype=setting.config.dtype)
 
 
-# name -> what makes it for a task and a backend's signals; raises TaskError with the reason where there can be none
+# name -> factory from (name, task, signals of the backend); raises TaskError with the reason if it does not apply
 VERIFIERS: dict[str, Callable[[str, Task, frozenset[str]], Verifier]] = {
     "logprob": _signal("logprob"),  # mean token log-probability
     "self-certainty": _signal("self_certainty"),  # Kang et al. 2025, arXiv:2502.18581
     "tail-confidence": _signal("tail_confidence"),  # of the last tokens: Fu et al. 2025, arXiv:2508.15260
-    "lowest-group-confidence": _signal("lowest_group_confidence"),  # of the least confident stretch: the same
+    "lowest-group-confidence": _signal("lowest_group_confidence"),  # of the least confident window: the same paper
     "checker": _checker,
 }
-DEFAULTS = ("self-certainty", "logprob")  # "auto": the first of these that the backend records
+AUTO = ("self-certainty", "logprob")  # "auto": the first of these that the backend records
 
 
-# Verifiers that run a model, by the word before the colon. The function is given what stands after it, and loads nothing.
+# Verifiers that run a model, by the word before the colon. The factory gets the text after it, and loads nothing.
 SCORERS: dict[str, Callable[[str, Setting], Scorer]] = {
     "judge": judge_scorer,  # an LLM judge
     "p-true": p_true_scorer,  # Kadavath et al. 2022, arXiv:2207.05221
-    "reward": _reward,  # a reward model; of steps where it is a process reward model
+    "reward": _reward,  # an outcome or process reward model
 }
 
 
 def make(
-    names: Sequence[str], tasks: Sequence[Task], setting: Setting, taken: Collection[str] = ()
+    names: Sequence[str], tasks: Sequence[Task], setting: Setting, reserved: Collection[str] = ()
 ) -> dict[str, list[Verifier]]:
-    """The verifiers of each task by the task's name. One that serves some of the tasks is used there; one that serves
-    none of them, or is unknown, raises TaskError with the reason and those that would do. What follows the first colon
-    of a name is the verifier's own argument; `taken`: names of curves that it must not have."""
+    """The verifiers of each task by the task's name. A verifier that applies to some of the tasks is used for these;
+    one that applies to none, or is unknown, raises TaskError with the reason and the alternatives. The text after the
+    first colon of a name is the verifier's own argument. `reserved`: labels that are already in use."""
     if tuple(names) == ("auto",):
-        names = [name for name in DEFAULTS if _serves(name, tasks[0], setting.signals)][:1] or DEFAULTS[:1]
+        names = [name for name in AUTO if _serves(name, tasks[0], setting.signals)][:1] or AUTO[:1]
     verifiers: dict[str, list[Verifier]] = {task.name: [] for task in tasks}
     for name in names:
         kind, colon, argument = name.partition(":")
         if kind in SCORERS:
             used = {verifier.name for chosen in verifiers.values() for verifier in chosen}
-            stored = _stored(name, argument, used | set(taken), setting)
+            stored = _stored(name, argument, used | set(reserved), setting)
             for task in tasks:
                 verifiers[task.name].append(stored)
         elif name in VERIFIERS:
@@ -117,7 +117,7 @@ def make(
 
 
 def _of_tasks(name: str, tasks: Sequence[Task], signals: frozenset[str]) -> dict[str, Verifier]:
-    """A verifier without a model for each of the tasks that it serves. Raises TaskError where it serves none."""
+    """Task name -> verifier without a model, for the tasks that it applies to. Raises TaskError if there are none."""
     verifiers, reasons = {}, []
     for task in tasks:
         try:
@@ -125,8 +125,8 @@ def _of_tasks(name: str, tasks: Sequence[Task], signals: frozenset[str]) -> dict
         except TaskError as reason:
             reasons.append(reason)
     if not verifiers:
-        others = [other for other in VERIFIERS if _serves(other, tasks[0], signals)]
-        instead = f"use --verifier {' or '.join(others)}" if others else "leave best-of-n out"
+        alternatives = [alternative for alternative in VERIFIERS if _serves(alternative, tasks[0], signals)]
+        instead = f"use --verifier {' or '.join(alternatives)}" if alternatives else "leave best-of-n out"
         raise TaskError(f"verifier {name}: {reasons[0]}; {instead}")
     return verifiers
 
@@ -139,8 +139,8 @@ def _serves(name: str, task: Task, signals: frozenset[str]) -> bool:
     return True
 
 
-def _stored(name: str, argument: str, taken: set[str], setting: Setting) -> StoredVerifier:
-    """A path is long, so a curve is labelled with its last part, unless another verifier is called so already."""
+def _stored(name: str, argument: str, reserved: set[str], setting: Setting) -> StoredVerifier:
+    """A verifier that runs a model. Its label has only the last part of a path, unless that label is reserved."""
     kind = name.partition(":")[0]
     short = argument.rstrip("/").rpartition("/")[2]
     label = f"{kind}:{short}" if short else kind
@@ -148,21 +148,21 @@ def _stored(name: str, argument: str, taken: set[str], setting: Setting) -> Stor
         scorer = setting.recorded.get(name) or SCORERS[kind](argument, setting)
     except BackendError as error:
         raise TaskError(f"verifier {name}: {error}") from error
-    return StoredVerifier(name if label in taken else label, name, scorer, setting)
+    return StoredVerifier(name if label in reserved else label, name, scorer, setting)
 
 
 def for_models(
     names: Sequence[str], tasks: Sequence[Task], settings: Mapping[str, Setting]
 ) -> dict[str, dict[str, list[Verifier]]]:
-    """The verifiers of each model and task. One that serves some of the models is used there; one that serves none
-    raises TaskError."""
+    """The verifiers by model and task. One that applies to some of the models is used for these; one that applies to
+    none raises TaskError."""
     chosen: dict[str, dict[str, list[Verifier]]] = {model: {task.name: [] for task in tasks} for model in settings}
     for name in names:
         refusals = []
         for model, setting in settings.items():
-            taken = {verifier.name for verifier in _distinct(chosen[model])}
+            reserved = {verifier.name for verifier in _distinct(chosen[model])}
             try:
-                verifiers = make((name,), tasks, setting, taken)
+                verifiers = make((name,), tasks, setting, reserved)
             except TaskError as error:
                 refusals.append(error)
             else:
@@ -174,12 +174,12 @@ def for_models(
 
 
 def _distinct(verifiers: ByTask) -> Iterable[Verifier]:
-    """Each verifier once; one that runs a model serves several tasks."""
+    """Each verifier object once; one that runs a model is shared by several tasks."""
     return {id(verifier): verifier for of_task in verifiers.values() for verifier in of_task}.values()
 
 
 def identities(verifiers: ByTask) -> dict[str, Any]:
-    """What run.json says of each verifier, by the name the user gave; nothing of those without a model."""
+    """The fields for run.json of each verifier, by the name that the user gave; empty for those without a model."""
     return {verifier.asked: verifier.identity() for verifier in _distinct(verifiers)}
 
 
@@ -190,17 +190,17 @@ def work(verifiers: ByTask) -> tuple[int, Usage]:
 
 
 def to_score(plan: Plan, store: Store, verifiers: ByTask) -> int:
-    """How many scores the verifiers that run a model still have to give, at most: an answer that is not made yet may
-    turn out to be scored already."""
+    """An upper bound of the missing scores of verifiers that run a model: a sample that does not exist yet may equal
+    one that is scored."""
     config = plan.config
     traces = [p for p in plan.requests if p.prompt in config.verified_prompts and not p.change]
     total = 0
     for verifier in _distinct(verifiers):
         if not verifier.identity():
             continue
-        mine = [p for p in traces if verifier in verifiers[p.task.name]]
-        stored = [(p.problem, c) for p in mine for c in store.pool(p.request, config.samples).values()]
-        total += verifier.pending(stored) + len(mine) * config.samples - len(stored)
+        of_verifier = [p for p in traces if verifier in verifiers[p.task.name]]
+        stored = [(p.problem, c) for p in of_verifier for c in store.pool(p.request, config.samples).values()]
+        total += verifier.pending(stored) + len(of_verifier) * config.samples - len(stored)
     return total
 
 

@@ -1,4 +1,4 @@
-"""Verifiers that run a model, behind the store: nothing is scored twice, and an interruption loses no score."""
+"""Verifiers that run a model. Scores go through the store: no item is scored twice, and an interruption loses none."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from typing import Any, Protocol, cast
 from ttc_bench.config import Config
 from ttc_bench.core import Backend, Completion, Problem, Score, Usage, Verifier
 from ttc_bench.errors import BackendError, TtcError
+from ttc_bench.sampling.pool import SILENT, Watch
 from ttc_bench.sampling.store import Store
 
 
 class Scorer(Protocol):
-    """What runs a model to score samples. Making one loads nothing."""
+    """Runs a model to score samples. Making one loads nothing."""
 
     @property
     def id(self) -> str:
-        """Everything that can change a score: name, revision, dtype, how it is asked. Its name in the store."""
+        """Its key in the store: everything that can change a score (name, revision, dtype, question)."""
         ...
 
     def identity(self) -> dict[str, Any]:
-        """What run.json says about it: name, revision, dtype, ... Never a secret."""
+        """Fields for run.json: name, revision, dtype, ... Never a secret."""
         ...
 
     def verdicts(self, items: Sequence[tuple[Problem, Completion]]) -> AsyncIterator[tuple[int, Score]]:
-        """(position in `items`, score) of each as it is done, in any order. Score(None) is a verdict that could not be
-        read: it is kept. An item that is left out (a failed call) has no score and is asked for again by the next run.
-        Raises a fatal BackendError where it cannot go on."""
+        """Yields (position in `items`, score) as scores are ready, in any order. Score(None) means that there is no
+        verdict; it is stored too. An item that is left out (a failed call) is scored by the next run. Raises a fatal
+        BackendError if it cannot continue."""
         ...
 
     async def close(self) -> None:
-        """Free what scoring has loaded. The scorer can be used again."""
+        """Free the memory of the model. The scorer can be used again."""
         ...
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What verifiers are made from. Without a `backend` no model may run: only stored scores are looked at."""
+    """The context that verifiers are made in. Without a `backend` no model may run: only stored scores are used."""
 
     model: str  # the identity of the model whose samples are scored
     signals: frozenset[str]  # that its backend recorded
@@ -50,17 +51,17 @@ class Setting:
     backend: Backend | None = None
     open: Callable[[str], Backend] | None = None  # a model by its name, as --model or as MODEL@URL
     recorded: Mapping[str, Any] = field(default_factory=dict)  # run.json's verifiers, by the name the user gave
-    on_score: Callable[[str, int, int], None] = lambda verifier, done, missing: None
+    watch: Watch = SILENT
 
     def command(self) -> str:
-        """The command that makes the scores which are not stored."""
+        """The command that makes the missing scores."""
         file = str(self.config.folder / "run.json")
         return shlex.join(["ttc-bench", "run", "--config", file, "--verifier", ",".join(self.config.verifiers)])
 
 
 class StoredVerifier(Verifier):
-    """The verifier that a Scorer is behind the store; with the entry of run.json in its place it only looks stored
-    scores up. `asked`: as the user named it; `name`: as curves are labelled."""
+    """A verifier that takes scores from the store and missing ones from a Scorer. With the entry of run.json in place
+    of a Scorer it uses stored scores only. `asked`: its name as the user gave it; `name`: its label in curves."""
 
     def __init__(self, name: str, asked: str, scorer: Scorer | Mapping[str, Any], setting: Setting) -> None:
         self.name, self._asked, self._setting = name, asked, setting
@@ -75,14 +76,14 @@ class StoredVerifier(Verifier):
 
     @property
     def id(self) -> str:
-        """Its name in the store."""
+        """Its key in the store."""
         return self._scorer.id if self._scorer else str(self._described["id"])
 
     def work(self) -> tuple[int, Usage]:
         return self._count, self._usage
 
     def identity(self) -> dict[str, Any]:
-        """What run.json says: the name in the store, and what the scorer knows of itself."""
+        """Fields for run.json: the key in the store, and the scorer's own."""
         parameters = {"parameters": self._parameters} if self._parameters else {}
         described = self._scorer.identity() if self._scorer else self._described
         return {"id": self.id, **described, **parameters}
@@ -93,9 +94,8 @@ class StoredVerifier(Verifier):
         return len(addresses) - len(self._setting.store.scores(self.id, addresses))
 
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]:
-        """Asks for the scores that are not stored, equal items once, and stores each as it comes; what scoring has
-        loaded is freed at the end. Raises TtcError where it cannot go on, or where a model would have to run and none
-        may."""
+        """Scores of all items. Missing ones are made, once for equal items, and stored on arrival; the model is freed
+        at the end. Raises TtcError if scoring fails, or if scores are missing and no model may run."""
         addresses = [address(problem, completion) for problem, completion in items]
         scores = self._setting.store.scores(self.id, dict.fromkeys(addresses))
         missing = {a: item for a, item in zip(addresses, items, strict=True) if a not in scores}
@@ -117,7 +117,7 @@ class StoredVerifier(Verifier):
         return [replace(score, own=True) for score in verdicts] if own else verdicts
 
     async def _make(self, scorer: Scorer, missing: Mapping[str, tuple[Problem, Completion]]) -> dict[str, Score]:
-        store, on_score, waiting = self._setting.store, self._setting.on_score, list(missing)
+        store, on_score, waiting = self._setting.store, self._setting.watch.on_score, list(missing)
         scores: dict[str, Score] = {}
         on_score(self.name, 0, len(waiting))
         # mypy knows the protocol's iterator, aclosing wants a generator: every async generator function gives one
@@ -133,5 +133,5 @@ class StoredVerifier(Verifier):
 
 def address(problem: Problem, completion: Completion) -> str:
     """sha256 (64 hex digits) of what a verifier sees of a sample: the question and the text of the answer."""
-    seen = {"question": problem.question, "text": completion.text}
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    fields = {"question": problem.question, "text": completion.text}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

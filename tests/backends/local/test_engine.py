@@ -122,21 +122,21 @@ def test_the_buffer_grows_with_its_longest_row(model: Any) -> None:
     ends = no_end(model, 17)
     rows = [make(prompt, index, 150) for prompt in PROMPTS[:2] for index in range(3)]
     expected = {(row.prompt, row.index): reference(model, row, ends) for row in rows}
-    assert max(map(len, expected.values())) > 2 * shared_prompt.FEW
+    assert max(map(len, expected.values())) > 2 * shared_prompt.FIRST_COLUMNS
     assert run(lambda r, n: engine.Engine(model, ends).generate(r, n, never), rows, 4) == expected
 
 
 def test_a_prompt_is_read_once(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The peers prefill the same prompt once per sample."""
     read = Counter()
-    real = engine.Engine._read
+    real = engine.Engine._prefill
 
     def counted(self: Any, cache: Any, slots: Any, queue: Any, room: int) -> None:
         before = list(queue)
         real(self, cache, slots, queue, room)
         read.update(prompt for prompt, _ in before[: len(before) - len(queue)])
 
-    monkeypatch.setattr(engine.Engine, "_read", counted)
+    monkeypatch.setattr(engine.Engine, "_prefill", counted)
     rows = [make(prompt, index, 6) for prompt in PROMPTS for index in range(10)]
     run(lambda r, n: engine.Engine(model, no_end(model)).generate(r, n, never), rows, 4)
     assert read == {tuple(prompt): 1 for prompt in PROMPTS}
@@ -150,14 +150,14 @@ CLOSING = [11, 12, 13]
 def test_a_trace_cut_at_several_places_is_read_once(model: Any, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     """A budget curve reads every trace once; each cut is fed the words that close it, and draws what it would alone."""
     read = []
-    real = engine.Engine._read
+    real = engine.Engine._prefill
 
     def counted(self: Any, cache: Any, slots: Any, queue: Any, room: int) -> None:
         before = len(slots)
         real(self, cache, slots, queue, room)
         read.extend(slot.prompt for slot in slots[before:])
 
-    monkeypatch.setattr(engine.Engine, "_read", counted)
+    monkeypatch.setattr(engine.Engine, "_prefill", counted)
     ends = no_end(model, 17, 42)
     others = [[9, 9, *TRACE[2:]], PROMPTS[1], TRACE[:18]]
     cuts = [TRACE[:k] + CLOSING for k in (20, 25, 40, 57)] + [TRACE + CLOSING, TRACE]

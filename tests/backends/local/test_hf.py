@@ -509,3 +509,24 @@ def test_a_template_cannot_tell_the_date(tmp_path: Path) -> None:
     )
     loaded = Loaded(*weights.load(weights.resolve(str(folder)), "float32", "cpu"))
     assert loaded.render(Request("m", (Message("user", "hi"),), 5)) == "26 Jul 2024" * 2 + "hi"
+
+
+async def test_a_template_without_efforts_refuses_one(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every effort would be the same prompt with another seed: nothing may be generated, nor charged."""
+    monkeypatch.setattr(Loaded, "generate", lambda *_: pytest.fail("generated"))
+    backend = HFBackend(str(llama))
+    jobs = [Job(ask(backend, "one"), (0,)), Job(ask(backend, "one", reasoning_effort="high"), (0,))]
+    for attempt in (backend.check(jobs), collect(backend, jobs)):
+        with pytest.raises(BackendError, match="knows no reasoning_effort") as error:
+            await attempt
+        assert error.value.fatal
+
+
+async def test_a_template_with_efforts_renders_them(tmp_path: Path) -> None:
+    template = tiny_models.CHAT + "{% if reasoning_effort %}({{ reasoning_effort }}){% endif %}"
+    folder = tiny_models.build(tmp_path / "m", chat_template=template)
+    loaded = Loaded(*weights.load(weights.resolve(str(folder)), "float32", "cpu"))
+    rendered = [loaded.render(Request("m", (Message("user", "Hi"),), 4, reasoning_effort=e)) for e in (None, "low")]
+    assert rendered == ["[user]Hi\n[assistant]", "[user]Hi\n[assistant](low)"]
+    backend = HFBackend(str(folder))
+    assert len(await collect(backend, [Job(ask(backend, "Hi", 4, reasoning_effort="high"), (0, 1))])) == 2

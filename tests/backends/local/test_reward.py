@@ -220,7 +220,7 @@ async def test_an_answer_that_does_not_fit_has_no_score(tmp_path: Path) -> None:
 
 async def test_out_of_memory_halves_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny_models.build(tmp_path / "rm", chat_template=CLOSED, head="SequenceClassification", num_labels=1)
-    expected, sizes, forward = await scores(str(folder)), [], reward._Loaded._forward
+    expected, sizes, forward = await scores(str(folder)), [], reward._LoadedReward._forward
 
     def small(self: Any, batch: Any) -> Any:
         sizes.append(len(batch))
@@ -228,7 +228,7 @@ async def test_out_of_memory_halves_the_batch(tmp_path: Path, monkeypatch: pytes
             raise torch.OutOfMemoryError("too much")
         return forward(self, batch)
 
-    monkeypatch.setattr(reward._Loaded, "_forward", small)
+    monkeypatch.setattr(reward._LoadedReward, "_forward", small)
     assert values(await scores(str(folder))) == pytest.approx(values(expected), abs=1e-4)
     assert sizes[:3] == [5, 2, 1]
     assert sizes.count(1) == 5
@@ -255,7 +255,7 @@ async def test_a_bad_name_is_one_line_before_anything_is_sampled(name: str, mess
 
 
 async def test_the_builtin_verifier_is_named_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifiers, "BUILTIN", tmp_path / "verifier")
+    monkeypatch.setattr(verifiers, "BUILTIN_VERIFIER", tmp_path / "verifier")
     asked = config(tmp_path, method=("best-of-n",), verifier=("reward:builtin",))
     with pytest.raises(TaskError, match=r"reward:builtin: is not part of this copy; python training/train_verifier"):
         await run(asked, model())

@@ -1,4 +1,4 @@
-"""One token for every row of a batch from its logits: which token, and how sure the model was.
+"""Draws one token for every row of a batch from its logits, and measures how confident the model was.
 
 Shapes: R rows, V vocabulary."""
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TOP_LOGPROBS = 20  # of a token's confidence, DeepConf (Fu et al. 2025, arXiv:2508.15260)
-CONFIDENCE_WINDOW = 2048  # tokens of DeepConf's tail and of its groups
-_BLOCK = 256  # the vocabulary is reduced in blocks: one pass finds the maxima, the masses and where a draw falls
-_NUCLEUS = 1024  # top-p looks at this many tokens first; at all of them only if these hold too little
+# most likely tokens that a confidence averages over, DeepConf (Fu et al. 2025, arXiv:2508.15260)
+CONFIDENCE_TOKENS = 20
+CONFIDENCE_WINDOW = 2048  # tokens in DeepConf's tail, and in each of its groups
+_BLOCK = 256  # tokens per block of the vocabulary; maxima, masses and draws are first found per block
+_NUCLEUS = 1024  # tokens that top-p sorts first; it sorts the whole vocabulary only if these hold too little mass
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ def draw(
     peaks = blocks.amax(2)  # [R, blocks]
     top = peaks.amax(1)
     # The 20 largest logits lie in the 20 blocks with the largest maxima.
-    wanted = min(TOP_LOGPROBS, vocabulary)
+    top_count = min(CONFIDENCE_TOKENS, vocabulary)
     near = x
-    if peaks.shape[1] > wanted:
-        best = peaks.topk(wanted, 1).indices
+    if peaks.shape[1] > top_count:
+        best = peaks.topk(top_count, 1).indices
         near = blocks.gather(1, best[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
-    largest = near.topk(wanted, 1).values
+    largest = near.topk(top_count, 1).values
 
     # softmax, not exp: the vectorised exp of some libraries is ten times slower where results underflow.
     mass = x.softmax(1)
@@ -95,26 +96,26 @@ def _first_above(cumulative: Tensor, goal: Tensor) -> Tensor:
 
 
 def _floor(mass: Tensor, top_k: Tensor, top_p: Tensor, min_p: Tensor) -> Tensor:
-    """[R]: the smallest mass that is kept. Tokens tied at the edge are kept."""
+    """[R]: the smallest probability mass that the filters keep. Ties at the threshold are kept."""
     floor = min_p * mass.amax(1)
     width = min(mass.shape[1], max(_NUCLEUS, int(top_k.max())))
     ordered = mass.topk(width, 1).values
-    kept = torch.where(top_k > 0, top_k, mass.shape[1])
+    allowed = torch.where(top_k > 0, top_k, mass.shape[1])
     limited = top_k > 0
-    edge = ordered.gather(1, (kept.clamp(max=width) - 1)[:, None])[:, 0]
+    edge = ordered.gather(1, (allowed.clamp(max=width) - 1)[:, None])[:, 0]
     floor = torch.where(limited, torch.maximum(floor, edge), floor)
     if bool((top_p < 1).any()):
-        inside = torch.arange(width, device=mass.device)[None] < kept[:, None]
-        whole = torch.where(limited, (ordered * inside).sum(1), mass.sum(1))
+        inside = torch.arange(width, device=mass.device)[None] < allowed[:, None]
+        total = torch.where(limited, (ordered * inside).sum(1), mass.sum(1))
         reached = (ordered * inside).cumsum(1)
-        if bool((limited | (top_p >= 1) | (reached[:, -1] >= top_p * whole)).all()):
+        if bool((limited | (top_p >= 1) | (reached[:, -1] >= top_p * total)).all()):
             ranked = ordered
         else:
             ranked = mass.sort(1, descending=True).values
-            inside = torch.arange(ranked.shape[1], device=mass.device)[None] < kept[:, None]
+            inside = torch.arange(ranked.shape[1], device=mass.device)[None] < allowed[:, None]
             reached = (ranked * inside).cumsum(1)
         # The smallest set whose mass reaches top_p: the first place where the cumulative mass is at least that.
-        place = torch.searchsorted(reached, (top_p * whole)[:, None].to(reached.dtype)).clamp_(max=ranked.shape[1] - 1)
+        place = torch.searchsorted(reached, (top_p * total)[:, None].to(reached.dtype)).clamp_(max=ranked.shape[1] - 1)
         floor = torch.where(top_p < 1, torch.maximum(floor, ranked.gather(1, place)[:, 0]), floor)
     return floor
 

@@ -1,13 +1,13 @@
-"""The fast generation loop: many samples of each prompt, with any transformers model whose cache is full attention.
+"""The fast generation loop: many samples of each prompt, for any transformers model with full attention only.
 
-docs/engine.md draws it. In short: a prompt is read once for all of its rows (one row is one sample), and
-shared_prompt.py keeps what was read once. Rows leave when they finish and waiting ones enter, so that the batch stays
-full until the queue is empty."""
+docs/engine.md explains it with a picture. In short: one prefill serves all rows of a prompt (one row is one sample),
+and shared_prompt.py keeps its keys and values. Finished rows leave and waiting rows enter, so that the batch stays full
+until the queue is empty."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -15,17 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttc_bench.backends.local.rows import MOST_UNREAD, Finished, Row, RowTable
-from ttc_bench.backends.local.shared_prompt import NAME, SharedPromptCache, active
+from ttc_bench.backends.local.rows import MOST_UNREAD, Finished, Row, RowTable, Stopped
+from ttc_bench.backends.local.shared_prompt import ATTENTION, SharedPromptCache, active
 
-SHARED = 16  # tokens that two prompts must begin with alike to be read as one
-PREFILL_TOKENS = 1024  # prompts are read together up to this many tokens; more would make no product faster
-
-Stopped = Callable[[Row, list[int]], bool]
+SHARED = 16  # least common first tokens of two prompts that share a prefill
+PREFILL_TOKENS = 1024  # prompts that share a forward pass have at most this many; more would not be faster
 
 
 @dataclass(eq=False)
-class _Slot:
+class _PromptSlot:
     """A prompt in the cache: rows that wait for a place in the batch, and how many are in it."""
 
     prompt: tuple[int, ...]
@@ -34,24 +32,24 @@ class _Slot:
 
 
 class Engine:
-    """Generation for one model. `refuse` says why a model cannot have one."""
+    """Generation for one model, unless `refuse` gives a reason against it."""
 
     def __init__(self, model: Any, ends: Tensor) -> None:
         """`ends`: bool [V], the end-of-sequence tokens, on the model's device. Makes the model use our attention."""
         self._model, self._ends = model, ends
-        model.set_attn_implementation(NAME)
+        model.set_attn_implementation(ATTENTION)
 
     def generate(self, rows: Sequence[Row], room: int, stopped: Stopped) -> Iterator[list[Finished]]:
-        """Generates `rows`, at most `room` at a time; yields after every step what it finished (often nothing).
-        `stopped`: does this row's text now contain a stop string?"""
-        # Longest first: prompts of like length share slots of little padding, and memory runs out early or never.
+        """Generates `rows`, at most `room` at a time; yields after every step the rows that it finished (often none).
+        `stopped`: whether the text of a row now contains a stop string."""
+        # Longest first: prompts of similar length need little padding, and memory runs out early or never.
         queue = deque(sorted(share(rows).items(), key=lambda item: -len(item[0])))
         longest = max(row.limit for row in rows)
         table = RowTable(min(room, len(rows)), longest, self._ends, self._ends.device)
         cache = SharedPromptCache(
             table.room, table.block, longest + MOST_UNREAD + max(32, longest // 4), max(1, len(queue[0][0]) - 1)
         )
-        slots: list[_Slot] = []
+        slots: list[_PromptSlot] = []
         while True:
             changed = self._admit(cache, table, slots, queue)
             if not len(table):
@@ -59,45 +57,45 @@ class Engine:
             if changed:
                 cache.arrange(self._ends.device, self._model.dtype)
             logits = self._step(cache, table.last[: len(table), None], table.position[: len(table), None])
-            done, watched = table.step(logits)
-            gone = sorted({*done, *(i for i in watched if stopped(table.rows[i], table.tokens(i)))})
-            finished = table.finish(gone)
+            ended, watched = table.step(logits)
+            leaving = sorted({*ended, *(i for i in watched if stopped(table.rows[i], table.tokens(i)))})
+            finished = table.finish(leaving)
             moved = cache.advance()
-            self._dismiss(cache, table, slots, gone)
-            if (gone or moved) and len(table):
+            self._dismiss(cache, table, slots, leaving)
+            if (leaving or moved) and len(table):
                 cache.arrange(self._ends.device, self._model.dtype)
             yield finished
 
-    def _admit(self, cache: SharedPromptCache, table: RowTable, slots: list[_Slot], queue: deque[Any]) -> bool:
-        """Fill the batch with waiting rows, reading prompts as they are needed. True where rows entered."""
+    def _admit(self, cache: SharedPromptCache, table: RowTable, slots: list[_PromptSlot], queue: deque[Any]) -> bool:
+        """Fill the batch with waiting rows, with a prefill where one is needed. True if rows entered."""
         before = len(table)
         while len(table) < table.room:
-            slot = next((i for i, one in enumerate(slots) if one.waiting), None)
+            slot = next((i for i, prompt_slot in enumerate(slots) if prompt_slot.waiting), None)
             if slot is None:
                 if not queue:
                     break
-                self._read(cache, slots, queue, table.room - len(table))
+                self._prefill(cache, slots, queue, table.room - len(table))
                 continue
             entering = [
                 slots[slot].waiting.popleft() for _ in range(min(len(slots[slot].waiting), table.room - len(table)))
             ]
             slots[slot].live += len(entering)
             start = len(table)
-            read = [min(common(row.prompt, slots[slot].prompt), len(row.prompt) - 1) for row in entering]
-            table.add(entering, read)
+            cached = [min(common(row.prompt, slots[slot].prompt), len(row.prompt) - 1) for row in entering]
+            table.add(entering, cached)
             cache.rows = len(table)
             cache.starts[start : cache.rows], cache.slots[start : cache.rows] = cache.column, slot
-            cache.seen[start : cache.rows] = read
+            cache.seen[start : cache.rows] = cached
         return len(table) > before
 
-    def _read(self, cache: SharedPromptCache, slots: list[_Slot], queue: deque[Any], room: int) -> None:
-        """One prefill: prompts for at least `room` rows, and further ones while they are short. Their last token is
-        left to the rows, whose first step then reads it and draws from its logits."""
+    def _prefill(self, cache: SharedPromptCache, slots: list[_PromptSlot], queue: deque[Any], room: int) -> None:
+        """One prefill: prompts for at least `room` rows, and further ones while they are short. The last token
+        of a prompt is left to its rows: their first step reads it and draws from its logits."""
         prompts: list[tuple[int, ...]] = []
         while queue and (room > 0 or (len(prompts) + 1) * len(prompts[0]) <= PREFILL_TOKENS):
             prompt, rows = queue.popleft()
             prompts.append(prompt)
-            slots.append(_Slot(prompt, deque(rows)))
+            slots.append(_PromptSlot(prompt, deque(rows)))
             room -= len(rows)
             if len(prompts) * len(prompts[0]) > PREFILL_TOKENS:
                 break
@@ -119,13 +117,13 @@ class Engine:
         logits: Tensor = out.logits[:, -1]
         return logits
 
-    def _dismiss(self, cache: SharedPromptCache, table: RowTable, slots: list[_Slot], gone: list[int]) -> None:
-        """Take finished rows out of the batch, and prompts that nobody needs any more out of their slots."""
-        for place in gone:
+    def _dismiss(self, cache: SharedPromptCache, table: RowTable, slots: list[_PromptSlot], leaving: list[int]) -> None:
+        """Remove finished rows from the batch, and prompts without any row left from their slots."""
+        for place in leaving:
             slots[cache.slots[place]].live -= 1
-        cache.move(*table.drop(gone))
+        cache.move(*table.drop(leaving))
         cache.rows = len(table)
-        if gone:
+        if leaving:
             for slot in reversed(range(len(slots))):
                 if not slots[slot].live and not slots[slot].waiting:
                     cache.free(slot)
@@ -134,36 +132,36 @@ class Engine:
 
 
 def common(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """How many tokens two prompts begin with alike."""
+    """The number of first tokens that two prompts have in common."""
     if a == b:
         return len(a)
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def share(rows: Sequence[Row]) -> dict[tuple[int, ...], list[Row]]:
-    """Rows by the prompt that is read for them: their own, or a longer one that begins with nearly all of theirs (a
-    trace cut at several budgets is read once, and each row is fed the few words that close it)."""
-    own: dict[tuple[int, ...], list[Row]] = {}
+    """Rows by the prompt whose prefill they use: their own, or a longer one that shares nearly all of it. (A trace that
+    is cut at several budgets needs one prefill; each row is then fed the few tokens that close it.)"""
+    by_prompt: dict[tuple[int, ...], list[Row]] = {}
     for row in rows:
-        own.setdefault(row.prompt, []).append(row)
+        by_prompt.setdefault(row.prompt, []).append(row)
     groups: dict[tuple[int, ...], list[Row]] = {}
-    holders: dict[int, tuple[int, ...]] = {}  # by the hash of each of their beginnings
-    for prompt in sorted(own, key=len, reverse=True):
-        # to feed the rest to every row must be far cheaper than to read the prompt once for all of them
-        most = min(MOST_UNREAD, len(prompt) // (4 * len(own[prompt])))
+    holders: dict[int, tuple[int, ...]] = {}  # by the hash of each of their prefixes
+    for prompt in sorted(by_prompt, key=len, reverse=True):
+        # feeding the rest to every row must be far cheaper than one prefill for all of them
+        unread = min(MOST_UNREAD, len(prompt) // (4 * len(by_prompt[prompt])))
         hashes = list(accumulate(prompt, lambda before, token: hash((before, token)), initial=0))
-        kept = len(prompt) - 1 - most
-        holder = holders.get(hashes[kept]) if most and kept >= SHARED else None
-        if holder is None or common(prompt, holder) < kept:
+        needed = len(prompt) - 1 - unread
+        holder = holders.get(hashes[needed]) if unread and needed >= SHARED else None
+        if holder is None or common(prompt, holder) < needed:
             holder = prompt
             holders |= dict.fromkeys(hashes[SHARED:], prompt)
-        groups.setdefault(holder, []).extend(own[prompt])
+        groups.setdefault(holder, []).extend(by_prompt[prompt])
     return groups
 
 
 def refuse(model: Any) -> str | None:
-    """Why this model cannot have the engine, None where it can: by its configuration, then by comparing the logits of
-    a few steps with the model's own. Leaves the model's attention as it was."""
+    """The reason why the engine cannot serve this model, None if it can: judged by its configuration, then by comparing
+    the logits of a few steps with the model's own. Leaves the model's attention as it was."""
     config = model.config.get_text_config()
     if getattr(config, "is_encoder_decoder", False):
         return "encoder-decoder model"
@@ -176,7 +174,7 @@ def refuse(model: Any) -> str | None:
     try:
         with torch.inference_mode():
             return _compare(model)
-    except Exception as error:  # whatever a model does with a foreign cache, it can still use its own
+    except Exception as error:  # a model that fails with this cache can still use its own
         return f"{type(error).__name__} with the engine's cache"
     finally:
         model.set_attn_implementation(usual)
@@ -194,7 +192,7 @@ def _compare(model: Any) -> str | None:
     engine = Engine(model, torch.zeros(size, dtype=torch.bool, device=device))
     cache = SharedPromptCache(4, 2, 8, 5)
     prompts: deque[Any] = deque((tuple(text[:length]), []) for text, length in ((texts[0], 6), (texts[2], 3)))
-    engine._read(cache, [], prompts, 4)
+    engine._prefill(cache, [], prompts, 4)
     cache.rows, cache.slots[:] = 4, (0, 0, 1, 1)
     cache.arrange(device, model.dtype)
     worst = 0.0
@@ -202,8 +200,8 @@ def _compare(model: Any) -> str | None:
         tokens = torch.tensor([[text[step - 4]] for text in texts], device=device)
         positions = torch.tensor([[len(text) - 4 + step] for text in texts], device=device)
         logits = engine._step(cache, tokens, positions).float()
-        wanted = torch.stack([logit[step] for logit in expected])
-        worst = max(worst, float((logits - wanted).norm() / wanted.norm()))
+        target = torch.stack([logit[step] for logit in expected])
+        worst = max(worst, float((logits - target).norm() / target.norm()))
         cache.advance()
     limit = 1e-3 if model.dtype == torch.float32 else 5e-2
     return None if worst < limit else f"the engine's logits differ by {worst:.1%} from the model's own"

@@ -1,7 +1,7 @@
 """Local models through Hugging Face transformers: hub ids, model directories and GGUF files alike.
 
 This file owns the thread that generates. hf_model.py turns requests into rows of tokens and rows of tokens into
-completions; what happens in between is engine.py (one prefill per prompt, full batches), or simple.py for models that
+completions; between the two, engine.py generates (one prefill per prompt, full batches), or simple.py for models that
 the engine cannot serve."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ttc_bench.backends.local.hf_model import Loaded
     from ttc_bench.backends.local.rows import Row
 
-_SLICE = 0.2  # seconds that generation may keep its thread before the event loop hears from it
+_SLICE = 0.2  # most seconds of generation before control returns to the event loop
 
 
 class HFBackend(Backend):
@@ -45,18 +45,16 @@ class HFBackend(Backend):
         self._max_rows = max_rows
         self.model = f"hf:{self._weights.name}@{self._weights.pin}:{self._dtype}"
         self.signals = frozenset({"logprob", "self_certainty", "tail_confidence", "lowest_group_confidence"})
-        self._executor = ThreadPoolExecutor(
-            1, thread_name_prefix="hf"
-        )  # one thread: torch keeps a pool for each caller
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="hf")  # torch keeps a thread pool per caller
         self._loaded: Loaded | None = None
-        self._begun = False  # so that there may be something to free, or a load in progress
+        self._begun = False  # there may be a model to free, or a load in progress
         self._tokenizer: Any = None
-        self._parameters = headers.parameters(self._weights)  # of a token's way; None where no header tells
+        self._parameters = headers.parameters(self._weights)  # None where no header tells
         self._engine = ""
 
     def identity(self) -> dict[str, Any]:
         """Name, pin, dtype, device and parameters; the engine once the model was loaded."""
-        known: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "kind": f"hf {self._weights.kind}",
             "name": self._weights.name,
             "revision": self._weights.pin,
@@ -64,17 +62,17 @@ class HFBackend(Backend):
             "device": self._device,
         }
         if self._parameters is not None:
-            known["parameters"] = self._parameters
+            fields["parameters"] = self._parameters
         if self._engine:
-            known["engine"] = self._engine
-        return known
+            fields["engine"] = self._engine
+        return fields
 
     def calls(self, jobs: Sequence[Job]) -> int:
-        """One prefill a prompt."""
+        """One prefill per prompt."""
         return len(jobs)
 
     async def check(self, jobs: Sequence[Job]) -> None:
-        """Load the model and raise what `sample` would raise before it generates anything."""
+        """Load the model, and raise the errors that `sample` would raise before it generates."""
         self._begun = True
         await asyncio.get_running_loop().run_in_executor(self._executor, self._begin, list(jobs))
 
@@ -104,7 +102,7 @@ class HFBackend(Backend):
     async def close(self) -> None:
         """Free the model's memory. The backend can be used again and would load it again."""
         if self._begun:
-            # in the same thread: after a load that nobody waits for, after the last step, whose cache is freed too
+            # in the same thread: after a load or a step that may still run there
             await asyncio.get_running_loop().run_in_executor(self._executor, self._unload)
 
     def _unload(self) -> None:
@@ -128,18 +126,20 @@ class HFBackend(Backend):
         return self._run(loaded, rows, payers)
 
     def _run(self, loaded: Loaded, rows: list[Row], payers: set[tuple[str, int]]) -> Iterator[list[Sample]]:
-        """Samples as they finish. Out of memory: the rows in flight start again, half as many at a time; their texts
-        do not change, as they depend on request and index only."""
+        """Yields samples as they finish. When memory runs out, unfinished rows start again, half as many at a time;
+        their texts do not change, since they depend on request and index only."""
         waiting = {(row.address, row.index): row for row in rows}
         room = self._max_rows or loaded.plan(rows)
         while waiting:
             try:
                 for finished in loaded.generate(list(waiting.values()), room):
                     batch = []
-                    for one in finished:
-                        key = (one.row.address, one.row.index)
+                    for result in finished:
+                        key = (result.row.address, result.row.index)
                         del waiting[key]
-                        batch.append(Sample(one.row.request, one.row.index, loaded.completion(one, key in payers)))
+                        batch.append(
+                            Sample(result.row.request, result.row.index, loaded.completion(result, key in payers))
+                        )
                     yield batch
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
@@ -149,11 +149,12 @@ class HFBackend(Backend):
                     raise BackendError(line, fatal=True) from error
                 room = max(1, min(room, len(waiting)) // 2)
             if waiting:
-                _free(loaded.model.device.type)  # not while handling the error, whose traceback holds on to the cache
+                _free(loaded.model.device.type)  # not inside the handler: the traceback keeps the cache alive
 
 
 def _advance(stream: Iterator[list[Sample]], halt: threading.Event) -> list[Sample] | None:
-    """Run steps until a sample is done, a moment has passed or `halt` is set; None at the end."""
+    """Run steps until a sample is finished, _SLICE seconds have passed or `halt` is set. Returns the finished samples,
+    None at the end of the stream."""
     import torch
 
     until = time.monotonic() + _SLICE
@@ -171,7 +172,7 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def _free(device: str) -> None:
-    """Give memory back that nothing holds any more: a failed batch's, a model's."""
+    """Free memory that is no longer referenced, of a failed batch or a model."""
     import gc
 
     import torch

@@ -29,8 +29,8 @@ class Loaded:
         limits = (getattr(config, f"max_{part}position_embeddings", None) for part in ("", "encoder_", "decoder_"))
         self.context: int | None = min((n for n in limits if n), default=None)
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
-        named = (model.generation_config.eos_token_id, config.eos_token_id, tokenizer.eos_token_id)
-        ends = {i for ids in named if ids is not None for i in (ids if isinstance(ids, list | tuple) else [ids])}
+        configured = (model.generation_config.eos_token_id, config.eos_token_id, tokenizer.eos_token_id)
+        ends = {i for ids in configured if ids is not None for i in (ids if isinstance(ids, list | tuple) else [ids])}
         self._ends = torch.zeros(self.vocabulary, dtype=torch.bool, device=model.device)
         self._ends[sorted(i for i in ends if 0 <= i < self.vocabulary)] = True
         self._fast = None if refused else Engine(model, self._ends)
@@ -41,11 +41,13 @@ class Loaded:
     # Requests to rows
 
     def render(self, request: Request) -> str:
-        """The prompt as text, and the beginning of the answer where the request has one."""
+        """The prompt as text, followed by the request's prefix."""
         return "".join(self._render(request))
 
     def _render(self, request: Request) -> tuple[str, str]:
-        """The prompt through the model's chat template, or ours where it has none; the beginning of the answer."""
+        """(prompt, prefix): the messages in the model's chat template, or in PLAIN_TEMPLATE if it has none, and the
+        beginning of the answer. Raises a fatal BackendError if the template refuses the messages or ignores the
+        effort."""
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         template = self.tokenizer.chat_template
         options: dict[str, Any] = {"chat_template": prompts.PLAIN_TEMPLATE}
@@ -54,7 +56,7 @@ class Loaded:
             if isinstance(template, str) and "strftime_now" in template:
                 options["chat_template"] = files.DATE_MACRO + template
         if request.reasoning_effort is not None:
-            if "reasoning_effort" not in str(template):  # every effort would be the same prompt with another seed
+            if "reasoning_effort" not in str(template):  # else every effort would give the same prompt
                 raise BackendError(
                     "the model's chat template knows no reasoning_effort; leave --reasoning-effort out", fatal=True
                 )
@@ -71,15 +73,15 @@ class Loaded:
         return text, prefix
 
     def rows(self, job: Job) -> list[Row]:
-        """One row per index of the job. Raises PromptTooLong where not a single token could be generated."""
+        """One row per index of the job. Raises PromptTooLong if the context has no room for a single token."""
         request = job.request
-        asked, prefix = self._render(request)
+        question, prefix = self._render(request)
         source: tuple[int, ...] = ()
         special = not self.tokenizer.chat_template
         if self._start is None:
-            ids = self.tokenizer(asked + prefix, add_special_tokens=special)["input_ids"]
-        else:  # the encoder reads the question, the decoder begins with the beginning of the answer
-            source = tuple(self.tokenizer(asked, add_special_tokens=special)["input_ids"])
+            ids = self.tokenizer(question + prefix, add_special_tokens=special)["input_ids"]
+        else:  # the encoder reads the prompt, the decoder starts with the beginning of the answer
+            source = tuple(self.tokenizer(question, add_special_tokens=special)["input_ids"])
             ids = [*self._start, *self.tokenizer(prefix, add_special_tokens=False)["input_ids"]]
         choices = self._choices(request)
         room = request.max_tokens
@@ -92,21 +94,22 @@ class Loaded:
         return [Row(request, address, index, tuple(ids), room, watch, choices, source) for index in job.indices]
 
     def _choices(self, request: Request) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """For each choice the tokens that it may begin with: as it stands, and after a space."""
-        found = []
+        """(choice, ids of the tokens that it may begin with) for each choice, with and without a space before it."""
+        choices = []
         for choice in request.choices:
             starts = (self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (choice, f" {choice}"))
-            # a lone space token begins any answer, so it tells nothing
+            # a lone space token can begin any answer, so it is left out
             begins = {ids[0] for ids in starts if ids and self.tokenizer.decode(ids[:1]).strip()}
-            found.append((choice, tuple(sorted(begins))))
-        return tuple(found)
+            choices.append((choice, tuple(sorted(begins))))
+        return tuple(choices)
 
     def _stops(self, request: Request) -> tuple[str, ...]:
         return request.stop if self.tokenizer.chat_template else (*request.stop, *prompts.PLAIN_STOP)
 
     def _watcher(self, stops: tuple[str, ...]) -> Any:
-        """bool [V]: tokens whose text holds the last character of a stop string, so that the text has to be decoded
-        after these only. Part of a character, or a stop that ends in white space, could hide in any token."""
+        """bool [V]: tokens whose text holds the last character of a stop string; the text needs to be decoded after
+        these only. Tokens that hold a part of a character are included; a stop that ends in white space includes
+        all."""
         if not stops:
             return None
         if stops not in self._watch:
@@ -119,7 +122,8 @@ class Loaded:
         return self._watch[stops]
 
     def plan(self, rows: list[Row]) -> int:
-        """How many rows at a time: as many as half of the free memory holds, not more than are of use."""
+        """How many rows to generate at a time: as many as fit half of the free memory, up to the number that still
+        helps."""
         longest = max((len(row.source) + len(row.prompt) + row.limit for row in rows), default=1)
         config = self.model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
@@ -133,7 +137,7 @@ class Loaded:
     # Rows to completions
 
     def generate(self, rows: list[Row], room: int) -> Iterator[list[Finished]]:
-        """What is finished after every step."""
+        """The rows that are finished after every step."""
         if self._fast:
             return self._fast.generate(rows, room, self._stopped)
         return simple.generate(self.model, rows, room, self._ends, self._stopped)
@@ -147,7 +151,8 @@ class Loaded:
         return text
 
     def completion(self, finished: Finished, pays_prompt: bool) -> Completion:
-        """Text and thinking apart, cut before the first stop string, with exact counts."""
+        """The completion of a row: text and thinking apart, cut before the first stop string, with exact token
+        counts."""
         row, tokens = finished.row, finished.tokens
         stops = self._stops(row.request)
         thought = self._thought(row, tokens)
@@ -162,13 +167,13 @@ class Loaded:
             # A tokenizer may join the end of the tag with what follows.
             reasoning, _, joined = reasoning.partition(END_THINK)
             reasoning, text = reasoning.strip(), (joined + text).lstrip()
-        read = len(row.source) + len(row.prompt) if pays_prompt else 0
-        usage = Usage(prompt=read, completion=len(tokens), reasoning=thought)
+        prompt_tokens = len(row.source) + len(row.prompt) if pays_prompt else 0
+        usage = Usage(prompt=prompt_tokens, completion=len(tokens), reasoning=thought)
         reason: Literal["stop", "length"] = "stop" if stopped or finished.ended else "length"
         return Completion(text, reason, usage, reasoning, shares_prompt=True, signals=finished.signals)
 
     def _thought(self, row: Row, tokens: list[int]) -> int:
-        """How many of the tokens are thinking, its tags included: all where it never ends, 0 where it never began."""
+        """The number of thinking tokens, tags included: all if thinking never ends, 0 if it never begins."""
         tail = row.request.prefix or self.tokenizer.decode(list((row.source or row.prompt)[-8:])).rstrip()
         begun = tail.endswith(THINK) or tail.rfind(THINK) > tail.rfind(END_THINK)
         raw = self.tokenizer.decode(tokens)
@@ -176,7 +181,7 @@ class Loaded:
             return 0
         if END_THINK not in raw:
             return len(tokens)
-        low, high = 1, len(tokens)  # the shortest beginning that holds the closing tag
+        low, high = 1, len(tokens)  # bisection for the shortest prefix that holds the closing tag
         while low < high:
             middle = (low + high) // 2
             if END_THINK in self.tokenizer.decode(tokens[:middle]):

@@ -1,6 +1,6 @@
-"""One copy of a local model on each of several devices, sharing out the prompts.
+"""A copy of a local model on each of several devices; the copies divide the prompts.
 
-A sample depends on its request and index only, so which copy makes it does not change it."""
+A sample depends on its request and index only, so it is the same whichever copy makes it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ class Replicas(Backend):
         self.model, self.signals = copies[0].model, copies[0].signals
 
     def identity(self) -> dict[str, Any]:
-        """That of the first copy, with every device."""
-        known = [copy.identity() for copy in self._copies]
-        return known[0] | {"device": ",".join(one["device"] for one in known)}
+        """The identity of the first copy, with the devices of all."""
+        identities = [copy.identity() for copy in self._copies]
+        return identities[0] | {"device": ",".join(identity["device"] for identity in identities)}
 
     def calls(self, jobs: Sequence[Job]) -> int:
-        """One prefill a prompt; where there are fewer prompts than copies, one in each copy that samples it."""
+        """One prefill per prompt; if there are fewer prompts than copies, one per prompt and copy that samples it."""
         return sum(map(len, self._shares(jobs)))
 
     def _shares(self, jobs: Sequence[Job]) -> list[list[Job]]:
-        """What each copy does: every n-th prompt with all its samples, or every n-th sample where prompts are few."""
+        """The jobs of each copy: every n-th prompt with all its samples, or every n-th sample if there are few
+        prompts."""
         n = len(self._copies)
         if len(jobs) >= n:
             return [list(jobs[i::n]) for i in range(n)]
@@ -41,7 +42,7 @@ class Replicas(Backend):
 
     async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
         """Every sample of `jobs`, from whichever copy finishes one. Raises PromptTooLong before any copy generates, and
-        later the first error of any copy; the others are told to stop."""
+        later the first error of any copy; the others are cancelled."""
         arrived: asyncio.Queue[Sample | Exception | None] = asyncio.Queue()
 
         async def follow(copy: HFBackend, share: list[Job]) -> None:
@@ -58,13 +59,13 @@ class Replicas(Backend):
         try:
             ended = 0
             while ended < len(running):
-                got = await arrived.get()
-                if isinstance(got, Exception):
-                    raise got
-                if got is None:
+                item = await arrived.get()
+                if isinstance(item, Exception):
+                    raise item
+                if item is None:
                     ended += 1
                 else:
-                    yield got
+                    yield item
         finally:
             for task in running:
                 task.cancel()

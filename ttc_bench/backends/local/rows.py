@@ -1,4 +1,4 @@
-"""The rows of a batch: what each has drawn so far, how sure the model was, and which are now done.
+"""The rows of a batch: the tokens drawn so far, the confidence of the model, and which rows are finished.
 
 Both generation loops (engine.py, and the one in simple.py) keep their rows in a `RowTable`. A row is one sample;
 what it draws depends on its request and its index only, because each carries its own stream of uniform numbers.
@@ -7,7 +7,7 @@ Shapes: R rows, V vocabulary, T the largest token limit of the run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from ttc_bench.core import Request
 from ttc_bench.errors import BackendError
 
 SIGNALS = ("logprob", "self_certainty", "tail_confidence", "lowest_group_confidence")
-MOST_UNREAD = 48  # tokens at the end of a prompt that a row may be fed one by one
+MOST_UNREAD = 48  # most tokens at the end of a prompt that are fed one by one instead of by a prefill
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +27,12 @@ class Row:
     """One sample to generate: a request, the index within its pool, its prompt and how many tokens it may have."""
 
     request: Request
-    address: str  # request.address, which costs a hash to ask for
+    address: str  # request.address, kept because computing it costs a hash
     index: int
     prompt: tuple[int, ...]
     limit: int
     watch: Tensor | None = None  # bool [V]: tokens after which a stop string may have been completed
-    choices: tuple[tuple[str, tuple[int, ...]], ...] = ()  # texts, and the tokens that each may begin with
+    choices: tuple[tuple[str, tuple[int, ...]], ...] = ()  # (text, ids of the tokens that it may begin with)
     source: tuple[int, ...] = ()  # what an encoder reads; `prompt` is then what the decoder begins with
 
     def uniforms(self) -> np.ndarray:
@@ -41,9 +41,12 @@ class Row:
         return np.random.Generator(bits).random(self.limit)
 
 
+Stopped = Callable[[Row, list[int]], bool]  # (row, its tokens so far) -> whether its text holds a stop string
+
+
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A row that is done. `tokens` end with the end-of-sequence token if there was one; `ended` says so."""
+    """A row that is done. `ended`: its last token is an end-of-sequence token."""
 
     row: Row
     tokens: list[int]
@@ -53,17 +56,17 @@ class Finished:
 
 class RowTable:
     """The live rows of a batch, row r of every tensor being one sample. Rows are added at the end; `drop` closes the
-    gaps and says how, so that a cache can follow."""
+    gaps and returns which rows moved, so that a cache can do the same."""
 
     def __init__(self, room: int, longest: int, ends: Tensor, device: torch.device) -> None:
-        """`room`: rows at most; `longest`: tokens a row may have at most; `ends`: bool [V], end-of-sequence tokens."""
+        """`room`: most rows; `longest`: most tokens of a row; `ends`: bool [V], end-of-sequence tokens."""
         self.room, self.block = room, max(16, room // 4)
         self.rows: list[Row] = []
-        self._entry: list[int] = []  # rows that have entered before each
+        self._entry: list[int] = []  # number of rows that entered before each
         self._entered = 0
         self._ends, self._device = ends, device
         self._is_end = ends.cpu().numpy()
-        self._greedy = self._truncated = self._watched = self._asked = self._reading = False
+        self._greedy = self._truncated = self._watched = self._has_choices = self._reading = False
         self._chosen: dict[Row, dict[str, float]] = {}
 
         def column(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -71,7 +74,7 @@ class RowTable:
 
         self.age = column(dtype=torch.int64)  # tokens generated so far
         self.last = column(dtype=torch.int64)  # the token to feed next
-        self.position = column(dtype=torch.int64)  # of that token in its sequence
+        self.position = column(dtype=torch.int64)  # position of that token in its sequence
         self._limit = column(dtype=torch.int64)
         self._temperature, self._top_p, self._min_p = column(), column(), column()
         self._top_k = column(dtype=torch.int64)
@@ -79,29 +82,29 @@ class RowTable:
         self._tokens = column(longest, dtype=torch.int32)
         self._confidence = column(longest)
         self._unread = column(dtype=torch.int64)  # prompt tokens still to be fed after `last`
-        self._rest = column(MOST_UNREAD, dtype=torch.int64)  # these, backwards
+        self._unread_tokens = column(MOST_UNREAD, dtype=torch.int64)  # their ids, last one first
         self._logprob, self._certainty = column(dtype=torch.float64), column(dtype=torch.float64)
         self._columns = [value for value in vars(self).values() if isinstance(value, Tensor) and value is not ends]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(self, rows: Sequence[Row], read: Sequence[int] | None = None) -> None:
-        """New rows at the end. `read`: how many tokens of their prompts are in the cache already, all but the last
-        unless given; a row is fed the others one by one before it draws its first."""
+    def add(self, rows: Sequence[Row], cached: Sequence[int] | None = None) -> None:
+        """Append new rows. `cached`: how many tokens of each prompt are in the cache already, by default all but the
+        last; a row is fed the others one by one before it draws its first token."""
         start, stop = len(self.rows), len(self.rows) + len(rows)
         self.rows += rows
         self._entry += range(self._entered, self._entered + len(rows))
         self._entered += len(rows)
         requests = [row.request for row in rows]
-        read = read or [len(row.prompt) - 1 for row in rows]
-        unread = [len(row.prompt) - 1 - known for row, known in zip(rows, read, strict=True)]
+        cached = cached or [len(row.prompt) - 1 for row in rows]
+        unread = [len(row.prompt) - 1 - position for row, position in zip(rows, cached, strict=True)]
         self.age[start:stop] = 0
         self._logprob[start:stop] = 0
         self._certainty[start:stop] = 0
         for target, values in (
-            (self.last, [row.prompt[known] for row, known in zip(rows, read, strict=True)]),
-            (self.position, read),
+            (self.last, [row.prompt[position] for row, position in zip(rows, cached, strict=True)]),
+            (self.position, cached),
             (self._unread, unread),
             (self._limit, [row.limit for row in rows]),
             (self._temperature, [r.temperature for r in requests]),
@@ -114,14 +117,16 @@ class RowTable:
             self._uniforms[place, : row.limit] = torch.from_numpy(row.uniforms())
         if any(unread):
             self._reading = True
-            for place, (row, rest) in enumerate(zip(rows, unread, strict=True), start):
+            for place, (row, count) in enumerate(zip(rows, unread, strict=True), start):
                 # the token at unread - 1 is fed next
-                self._rest[place, :rest] = torch.tensor(row.prompt[len(row.prompt) - rest :][::-1], dtype=torch.int64)
-        # What any row so far has needed, kept here so that a step need not ask the device about it.
+                self._unread_tokens[place, :count] = torch.tensor(
+                    row.prompt[len(row.prompt) - count :][::-1], dtype=torch.int64
+                )
+        # Features that any row so far has needed: kept on the host, so that a step need not wait for the device.
         self._greedy |= any(r.temperature == 0 for r in requests)
         self._truncated |= any(r.temperature > 0 and (r.top_k > 0 or r.top_p < 1 or r.min_p > 0) for r in requests)
         self._watched |= any(row.watch is not None for row in rows)
-        self._asked |= any(row.choices for row in rows)
+        self._has_choices |= any(row.choices for row in rows)
 
     def step(self, logits: Tensor) -> tuple[list[int], list[int]]:
         """Draw a token for each row from logits [R, V]. Returns the places of the rows that are done (end of sequence
@@ -139,9 +144,9 @@ class RowTable:
             truncated=self._truncated,
             greedy=self._greedy,
         )
-        if self._asked:
+        if self._has_choices:
             self._note_choices(logits)
-        # a row that is still reading its prompt draws nothing: what is written for it here is written over later
+        # a row that still reads its prompt draws nothing: its values written here are overwritten later
         self._tokens[places, age] = drawn.tokens.to(torch.int32)
         self._confidence[places, age] = drawn.confidence
         reads = self._unread[:n] > 0 if self._reading else None
@@ -154,7 +159,7 @@ class RowTable:
         done = self._ends[drawn.tokens] | (age >= self._limit[:n])
         if reads is not None:
             done &= ~reads
-            following = self._rest[places, (self._unread[:n] - 1).clamp_(min=0)]
+            following = self._unread_tokens[places, (self._unread[:n] - 1).clamp_(min=0)]
             self.last[:n] = torch.where(reads, following, drawn.tokens)
             self._unread[:n] -= reads.to(torch.int64)
             self._reading = bool(reads.any())
@@ -181,7 +186,8 @@ class RowTable:
         return ids
 
     def finish(self, places: Sequence[int]) -> list[Finished]:
-        """The rows at `places` as they stand."""
+        """The rows at `places` with their tokens and signals. Raises a fatal BackendError for logits that are not
+        numbers."""
         if not places:
             return []
         at = list(places)
@@ -204,8 +210,8 @@ class RowTable:
     def drop(self, places: Sequence[int]) -> tuple[list[int], list[int]]:
         """Remove rows and close the gaps: returns (destinations, sources) of the rows that moved, all at once.
 
-        Rows stand in blocks, older blocks first, because old rows see more than young ones and are best attended to
-        together. So the oldest row of the next block fills a gap, that of the block after it the gap it leaves."""
+        Rows are kept in blocks, older rows first, because old rows see more columns than young ones and are best
+        attended to together. So the oldest row of the next block fills a gap, and so on with the gap that it leaves."""
         order = list(range(len(self.rows)))
         entry = np.array(self._entry)
         for gap in sorted(places, reverse=True):

@@ -1,7 +1,7 @@
-"""Attention of many rows over a prompt that they share: its keys and values are kept once and read once a step.
+"""Attention of many rows over a shared prompt, whose keys and values are stored once and read once per step.
 
-A row's own tokens lie in one preallocated buffer where all rows write the same column. The two parts are attended to
-apart, the prompt's for all of its rows in one product, and merged by their log-sum-exp, which is exact.
+A row's own tokens lie in one preallocated buffer where all rows write the same column. Attention is computed for
+the two parts separately (the prompt's for all of its rows in one product) and merged exactly, by their log-sum-exp.
 
 Shapes: R rows, P slots, H heads, K key-value heads (G = H / K heads share one), D head width."""
 
@@ -18,17 +18,17 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.cache_utils import Cache
 
-NAME = "ttc_shared_prompt"  # of our attention function among those of transformers
-FEW = 64  # columns that the buffer begins with
-NEAR = 16  # columns by which the ages of blocks may differ to be attended to together
+ATTENTION = "ttc_shared_prompt"  # name of our attention function in transformers' registry
+FIRST_COLUMNS = 64  # size of the buffer at first
+SIMILAR_AGE = 16  # blocks whose ages differ by fewer columns are attended to together
 _ALL = 2**40
 _HIDDEN = -1e9  # added to scores that must not count; finite, so that a slot with nothing to see gives no NaN
-active = threading.local()  # .cache: that of the step in progress, as models hand an attention function no cache
+active = threading.local()  # .cache of the step in progress: models pass no cache to their attention function
 
 
 @dataclass
 class Part:
-    """Rows of like age, attended to together: rows low..high, the oldest of which sees columns from `first`."""
+    """Rows of similar age, attended to together: rows low..high-1, the oldest of which sees columns from `first`."""
 
     low: int
     high: int
@@ -40,15 +40,16 @@ class SharedPromptCache(Cache):  # type: ignore[misc]
     """Keys and values: of prompts [P, K, prompt, D], one slot each; of rows' own tokens [R, K, columns, D].
 
     All rows write column `column`. A row that entered at column s sees s..column. When the buffer is full, what the
-    oldest row still sees moves to the front, or, where that would free less than half of it, the buffer doubles: a
-    token limit that no sample comes near costs no memory. The caller sets `reading` to the slots a prefill fills, None in a step."""
+    oldest row still sees moves to the front; if that would free less than half of it, the buffer doubles instead. So a
+    token limit far above the real lengths costs no memory. The caller sets `reading` to the slots that a prefill fills,
+    and to None for a step."""
 
     def __init__(self, room: int, block: int, columns: int, prompt: int) -> None:
-        """`room`: rows at most, in blocks of `block`; `columns`: that the buffer may grow to, above the largest token
-        limit; `prompt`: the longest one."""
+        """`room`: most rows, in blocks of `block`; `columns`: largest size of the buffer, above the largest token
+        limit; `prompt`: length of the longest prompt."""
         super().__init__(layers=[])
         self._room, self._block, self._most, self._prompt = room, block, columns, prompt
-        self._columns = min(columns, FEW)
+        self._columns = min(columns, FIRST_COLUMNS)
         self._prompts: dict[int, tuple[Tensor, Tensor]] = {}  # by layer: keys, values
         self._own: dict[int, tuple[Tensor, Tensor]] = {}
         self.reading: slice | None = None
@@ -63,7 +64,8 @@ class SharedPromptCache(Cache):  # type: ignore[misc]
         return 0  # positions are always passed explicitly
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Store one layer's new keys and values; returns a prefill's own, or the window that the rows see."""
+        """Store one layer's new keys and values. Returns those of a prefill, or for a step all columns that rows
+        see."""
         if self.reading is not None:
             stored = self._slots_for(layer_idx, keys, values)
             for buffer, new in zip(stored, (keys, values), strict=True):
@@ -92,19 +94,20 @@ class SharedPromptCache(Cache):  # type: ignore[misc]
         return self._prompts[layer]
 
     def prompts(self, layer: int) -> tuple[Tensor, Tensor]:
-        """The slots in use as far as their prompts reach."""
+        """Keys and values of the slots in use, up to the longest of their prompts."""
         keys, values = self._prompts[layer]
         return keys[: self.used, :, : self.reach], values[: self.used, :, : self.reach]
 
     def arrange(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Work out, after rows or slots have changed, who sees what. Rows of one slot are laid side by side, padded to
-        the largest group: `grid` [P * width] holds the row at each place, `places` [R] the place of each row."""
+        """Recompute the masks and the layout after rows or slots have changed. Rows of one slot are laid side by side,
+        padded to the largest group: `grid` [P * width] holds the row at each place, `places` [R] the place of each
+        row."""
         slots, starts = self.slots[: self.rows], self.starts[: self.rows]
         self.first = int(starts.min())
         self.parts: list[Part] = []
         for low in range(0, self.rows, self._block):
             part = Part(low, min(low + self._block, self.rows), int(starts[low : low + self._block].min()))
-            if self.parts and abs(part.first - self.parts[-1].first) < NEAR:
+            if self.parts and abs(part.first - self.parts[-1].first) < SIMILAR_AGE:
                 before = self.parts.pop()
                 part = Part(before.low, part.high, min(before.first, part.first))
             self.parts.append(part)
@@ -127,19 +130,19 @@ class SharedPromptCache(Cache):  # type: ignore[misc]
         if (seen == lengths[slots]).all():
             beyond = np.arange(self.reach)[None] >= lengths[:, None]
             self.prompt_mask = _mask(beyond, device, dtype)  # [P, 1, 1, L]
-        else:  # rows that share a prompt as far as it is theirs: [P, 1, width, L]
+        else:  # some rows use a part of their slot's prompt only: [P, 1, width, L]
             beyond = np.arange(self.reach)[None, None] >= seen[grid].reshape(self.used, self.width, 1)
             self.prompt_mask = _mask(beyond.reshape(-1, self.reach), device, dtype).view(self.used, 1, -1, self.reach)
         self._group = 1
 
     def mask(self, group: int) -> Tensor:
-        """`prompt_mask` for queries laid side by side, `group` heads a row."""
+        """`prompt_mask` for queries side by side, `group` heads per row."""
         if self.prompt_mask.shape[2] > 1 and self._group != group:
             self.prompt_mask, self._group = self.prompt_mask.repeat_interleave(group, 2), group
         return self.prompt_mask
 
     def move(self, into: list[int], out: list[int]) -> None:
-        """Rows `out` take the places `into`."""
+        """Move rows `out` to the places `into`."""
         if into:
             for column in (self.starts, self.slots, self.seen):
                 column[into] = column[out]
@@ -158,7 +161,7 @@ class SharedPromptCache(Cache):  # type: ignore[misc]
                 buffer[slot] = buffer[last]
 
     def advance(self) -> bool:
-        """The next column. True where the buffer was full and has changed, so that `arrange` is due."""
+        """Go to the next column. True if the buffer was full and has changed, so that `arrange` must follow."""
         self.column += 1
         if self.column < self._columns:
             return False
@@ -187,19 +190,19 @@ def _attend_own(
     cache: SharedPromptCache, query: Tensor, key: Tensor, value: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
     """`attend` of rows to their own tokens, part by part."""
-    found = []
+    attended = []
     for part in cache.parts:
         rows, seen = slice(part.low, part.high), slice(part.first - cache.first, None)
         mask = part.mask if part.mask is None else part.mask[..., : cache.column + 1 - part.first]
-        found.append(attend(query[rows], key[rows, :, seen], value[rows, :, seen], mask, scale))
-    if len(found) == 1:
-        return found[0]
-    outs, totals = zip(*found, strict=True)
+        attended.append(attend(query[rows], key[rows, :, seen], value[rows, :, seen], mask, scale))
+    if len(attended) == 1:
+        return attended[0]
+    outs, totals = zip(*attended, strict=True)
     return torch.cat(outs), torch.cat(totals)
 
 
 def _mask(hidden: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[N, 1, 1, L] to add to scores."""
+    """[N, 1, 1, L] to add to attention scores, from bool [N, L]."""
     return torch.from_numpy(hidden).to(device=device, dtype=dtype).mul_(_HIDDEN)[:, None, None]
 
 
@@ -222,7 +225,7 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, sca
 def _attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, scaling: float | None = None, **extra: Any
 ) -> tuple[Tensor, None]:
-    """What the model calls in place of its own attention. Returns [batch, length, H, D]."""
+    """The attention function that the model calls instead of its own. Returns [batch, length, H, D]."""
     unknown = [name for name in ("softcap", "s_aux", "position_bias", "sliding_window") if extra.get(name) is not None]
     if unknown:
         raise NotImplementedError(f"attention with {', '.join(unknown)}")
@@ -250,4 +253,4 @@ def _attention(
     return own.reshape(rows, 1, heads, -1), None
 
 
-AttentionInterface.register(NAME, _attention)
+AttentionInterface.register(ATTENTION, _attention)

@@ -1,4 +1,4 @@
-"""The plain generation loop: correct for any causal or encoder-decoder model of transformers, whatever its cache holds.
+"""The plain generation loop: correct for any causal or encoder-decoder transformers model and any kind of cache.
 
 Only prompts of equal length share a batch, so there is no padding and no mask that a recurrent or windowed layer could
 get wrong. A prompt is read once and its cache copied to its rows; finished rows leave the cache. Where an encoder reads
@@ -6,7 +6,7 @@ the question, it does so once, and the decoder's rows begin with `Row.prompt`.""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,15 +14,13 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from ttc_bench.backends.local.rows import Finished, Row, RowTable
+from ttc_bench.backends.local.rows import Finished, Row, RowTable, Stopped
 from ttc_bench.errors import BackendError
-
-Stopped = Callable[[Row, list[int]], bool]
 
 
 def generate(model: Any, rows: Sequence[Row], room: int, ends: Tensor, stopped: Stopped) -> Iterator[list[Finished]]:
-    """Generates `rows`, at most `room` at a time; yields after every step what it finished (often nothing).
-    `ends`: bool [V]; `stopped`: does this row's text now contain a stop string?"""
+    """Generates `rows`, at most `room` at a time; yields after every step the rows that it finished (often none).
+    `ends`: bool [V]; `stopped`: whether the text of a row now contains a stop string."""
 
     def lengths(row: Row) -> tuple[int, int]:
         return -len(row.source), -len(row.prompt)
@@ -45,25 +43,25 @@ def _batch(model: Any, rows: list[Row], ends: Tensor, stopped: Stopped) -> Itera
     feed: dict[str, Any] = {"use_cache": True}
     if rows[0].source:
         name = "decoder_input_ids"
-        read = model.get_encoder()(input_ids=torch.tensor([source for source, _ in prompts], device=device))
-        feed["encoder_outputs"] = read
+        encoded = model.get_encoder()(input_ids=torch.tensor([source for source, _ in prompts], device=device))
+        feed["encoder_outputs"] = encoded
     else:
         name = "input_ids"
         feed["logits_to_keep"] = 1
     out = model(**{name: ids}, **feed)
     logits = out.logits[spread, -1]
-    held = "past_key_values" if "past_key_values" in out else "cache_params"  # state-space models call it this
-    feed[held] = out[held]
+    cache_name = "past_key_values" if "past_key_values" in out else "cache_params"  # state-space models call it this
+    feed[cache_name] = out[cache_name]
     _keep(feed, spread)
     while True:
-        done, watched = table.step(logits)
-        gone = sorted({*done, *(i for i in watched if stopped(table.rows[i], table.tokens(i)))})
-        finished = table.finish(gone)
-        if gone:
-            kept = torch.arange(len(table), device=device)
-            into, out_of = table.drop(gone)
-            kept[into] = torch.tensor(out_of, dtype=torch.int64, device=device)
-            _keep(feed, kept[: len(table)])
+        ended, watched = table.step(logits)
+        leaving = sorted({*ended, *(i for i in watched if stopped(table.rows[i], table.tokens(i)))})
+        finished = table.finish(leaving)
+        if leaving:
+            sources = torch.arange(len(table), device=device)
+            into, out_of = table.drop(leaving)
+            sources[into] = torch.tensor(out_of, dtype=torch.int64, device=device)
+            _keep(feed, sources[: len(table)])
         yield finished
         n = len(table)
         if not n:
@@ -72,7 +70,7 @@ def _batch(model: Any, rows: list[Row], ends: Tensor, stopped: Stopped) -> Itera
 
 
 def _keep(feed: dict[str, Any], rows: Tensor) -> None:
-    """Of what every step is given, the rows named: [R] places among those that were there."""
+    """Reduce the cache and encoder outputs in `feed` to the given rows ([R] indices), in place."""
     for name, value in feed.items():
         if name in {"past_key_values", "cache_params"}:
             value.reorder_cache(rows)

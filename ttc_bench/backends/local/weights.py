@@ -1,4 +1,4 @@
-"""Which weights a name means, pinned by digest or commit without loading them, and how they are loaded."""
+"""Finds the weights that a name stands for, pins them by digest or commit without loading them, and loads them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,24 @@ from typing import Any
 
 from ttc_bench.errors import BackendError
 
-_LOADING = threading.Lock()  # silence while loading is the process's, and models on several devices load at once
+# Loading redirects the stderr of the whole process, and several models may load at once.
+_LOADING = threading.Lock()
 PACKED = "packed"
 NOT_PACKED = (
     "transformers packs the quantised matrices of a few architectures only, where the kernels package has a kernel for "
     "the device; leave --dtype packed out"
 )
-LARGE = 100_000_000  # bytes of weights from which matrix products dominate, so that bf16 pays where it is fast
-_PARTS = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".tiktoken"}  # what changes a model's output
-# Templates that tell the model today's date would make a stored sample's prompt another one tomorrow.
+LARGE = 100_000_000  # bytes of weights above which matrix products dominate, so that fast bfloat16 pays off
+_MODEL_SUFFIXES = {
+    ".safetensors",
+    ".bin",
+    ".json",
+    ".jinja",
+    ".model",
+    ".txt",
+    ".tiktoken",
+}  # files that affect a model's output
+# A template that prints today's date would change the prompts from day to day, so it prints this date.
 FIXED_DATE = "26 Jul 2024"
 DATE_MACRO = "{%- macro strftime_now(format) -%}" + FIXED_DATE + "{%- endmacro -%}"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -43,8 +52,8 @@ class Weights:
 
 
 def resolve(name: str, flag: str = "--model hf:") -> Weights:
-    """The weights that `name` (directory, GGUF file or hub id) means. Reads files, loads nothing. `flag`: what errors
-    tell to put before a path.
+    """The weights that `name` (directory, GGUF file or hub id) means. Reads files, loads nothing. `flag`: the
+    option that error messages put before a path.
 
     Raises a fatal BackendError for a path that is missing or holds no model, and for a hub that cannot be reached."""
     path = Path(name).expanduser()
@@ -53,35 +62,35 @@ def resolve(name: str, flag: str = "--model hf:") -> Weights:
             raise BackendError(
                 f"{name} is not a .gguf file; name a model directory, a .gguf file or a hub id", fatal=True
             )
-        return _gguf(path)
+        return _gguf_weights(path)
     if path.is_dir():
         if (path / "config.json").is_file():
             return _directory(path)
         packed = sorted(path.glob("*.gguf"))
         if len(packed) == 1:
-            return _gguf(packed[0])
-        found = f"{len(packed)} .gguf files, name one" if packed else "neither config.json nor a .gguf file in it"
-        raise BackendError(f"{name} cannot be loaded as a model: {found}", fatal=True)
+            return _gguf_weights(packed[0])
+        reason = f"{len(packed)} .gguf files, name one" if packed else "neither config.json nor a .gguf file in it"
+        raise BackendError(f"{name} cannot be loaded as a model: {reason}", fatal=True)
     if not _HUB_ID.fullmatch(name) or name.endswith(".gguf") or name[0] in "./~":
         raise BackendError(f"no model at {name}: expected a model directory, a .gguf file or a hub id", fatal=True)
     return _hub(name, flag)
 
 
-def _gguf(path: Path) -> Weights:
+def _gguf_weights(path: Path) -> Weights:
     path = path.resolve()
-    size = 2 * path.stat().st_size  # packed weights take 4 to 8 bits: near enough to tell small from large
-    return Weights("gguf", path.name, str(path.parent), f"sha256:{_digest([path])}", gguf=path.name, size=size)
+    size = 2 * path.stat().st_size  # packed weights take 4 to 8 bits: precise enough to tell small from large
+    return Weights("gguf", path.name, str(path.parent), f"sha256:{_files_digest([path])}", gguf=path.name, size=size)
 
 
 def _directory(path: Path) -> Weights:
     path = path.resolve()
-    files = sorted(file for file in path.iterdir() if file.suffix in _PARTS and file.is_file())
+    files = sorted(file for file in path.iterdir() if file.suffix in _MODEL_SUFFIXES and file.is_file())
     size = sum(file.stat().st_size for file in files if file.suffix in {".safetensors", ".bin"})
     if not size:
         raise BackendError(
             f"{path} holds no weights: expected .safetensors or .bin files beside config.json", fatal=True
         )
-    return Weights("directory", path.name, str(path), f"sha256:{_digest(files)}", size=size)
+    return Weights("directory", path.name, str(path), f"sha256:{_files_digest(files)}", size=size)
 
 
 def _hub(name: str, flag: str) -> Weights:
@@ -112,70 +121,70 @@ def _hub(name: str, flag: str) -> Weights:
     return Weights("hub", name, name, str(info.sha), size=size)
 
 
-def _digest(files: list[Path]) -> str:
-    """sha256 over the names and contents of files. Each file's own digest is remembered by path, size and time of
-    change, so that a rerun does not read gigabytes to learn that nothing has changed."""
+def _files_digest(files: list[Path]) -> str:
+    """sha256 over the names and contents of files. Digests of single files are cached by path, size and modification
+    time, so that a rerun does not read gigabytes again."""
     memory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ttc-bench" / "digests.json"
     try:
-        known: dict[str, Any] = json.loads(memory.read_text())
+        remembered: dict[str, Any] = json.loads(memory.read_text())
     except (OSError, ValueError):
-        known = {}
+        remembered = {}
     total, changed = hashlib.sha256(), False
     for file in files:
         stat = file.stat()
         stamp = [stat.st_size, stat.st_mtime_ns]
-        entry = known.get(str(file))
+        entry = remembered.get(str(file))
         if not (isinstance(entry, list) and entry[:2] == stamp):
             with file.open("rb") as opened:
                 entry = [*stamp, hashlib.file_digest(opened, "sha256").hexdigest()]
-            known[str(file)], changed = entry, True
+            remembered[str(file)], changed = entry, True
         total.update(f"{file.name}\0{entry[2]}\n".encode())
     if changed:
         try:
             memory.parent.mkdir(parents=True, exist_ok=True)
             partial = memory.with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps(known))
+            partial.write_text(json.dumps(remembered))
             partial.replace(memory)
         except OSError:
-            pass  # a read-only home only costs the next run its time
+            pass  # without a writable cache the next run computes the digest again
     return total.hexdigest()
 
 
 def pick_devices(device: str) -> tuple[str, ...]:
-    """Names of torch devices, of which there is at least one. "auto" means every GPU that CUDA has, else the CPU, "cuda"
-    every GPU; several are named with commas between them. Raises a fatal BackendError for a name that torch does not
-    know, for a GPU that is not here and for one that is named twice."""
+    """Names of torch devices, at least one. "auto": every CUDA GPU, or the CPU if there is none; "cuda": every GPU;
+    several names are separated by commas. Raises a fatal BackendError for a name that torch does not know, for a GPU
+    that does not exist, and for one that is named twice."""
     if device == "cpu":
         return (device,)
     import torch
 
-    named = tuple(part.strip() for part in device.split(","))
+    names = tuple(part.strip() for part in device.split(","))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if named == ("auto",):
-        named = ("cuda" if gpus else "cpu",)
-    if named == ("cuda",) and gpus > 1:
-        named = tuple(f"cuda:{i}" for i in range(gpus))
-    known = ["auto", "cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
-    taken: list[int] = []
-    for name in named:
+    if names == ("auto",):
+        names = ("cuda" if gpus else "cpu",)
+    if names == ("cuda",) and gpus > 1:
+        names = tuple(f"cuda:{i}" for i in range(gpus))
+    valid = ["auto", "cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
+    gpu_indices: list[int] = []
+    for name in names:
         try:
-            found = torch.device(name)
+            parsed = torch.device(name)
         except RuntimeError as error:
-            raise BackendError(f"unknown device '{name}'; known: {', '.join(known)}", fatal=True) from error
-        if found.type == "mps" and not torch.backends.mps.is_available():
-            raise BackendError(f"device {name} is not on this machine; known: {', '.join(known)}", fatal=True)
-        if found.type == "cuda":
-            taken.append(found.index or 0)
-            if taken[-1] >= gpus:
-                raise BackendError(f"device {name} is not on this machine; known: {', '.join(known)}", fatal=True)
-    if len(set(taken)) < len(taken):
+            raise BackendError(f"unknown device '{name}'; known: {', '.join(valid)}", fatal=True) from error
+        if parsed.type == "mps" and not torch.backends.mps.is_available():
+            raise BackendError(f"device {name} is not on this machine; known: {', '.join(valid)}", fatal=True)
+        if parsed.type == "cuda":
+            gpu_indices.append(parsed.index or 0)
+            if gpu_indices[-1] >= gpus:
+                raise BackendError(f"device {name} is not on this machine; known: {', '.join(valid)}", fatal=True)
+    if len(set(gpu_indices)) < len(gpu_indices):
         raise BackendError(f"device '{device}' names a GPU twice; it takes one copy", fatal=True)
-    return named
+    return names
 
 
 def pick_dtype(dtype: str, device: str, size: int) -> str:
-    """ "auto" is bfloat16 where the machine multiplies it faster than float32 and the model is large enough to care;
-    "packed" leaves the weights of a GGUF file in their blocks."""
+    """The name of the dtype to load. "auto": bfloat16 if the device is fast at it and the weights have at least LARGE
+    bytes (or an unknown size), else float32. "packed": the weights of a GGUF file stay quantised."""
     if dtype != "auto":
         if dtype not in {"float32", "bfloat16", "float16", PACKED}:
             raise BackendError(f"unknown dtype '{dtype}'; known: auto, float32, bfloat16, float16, packed", fatal=True)
@@ -187,8 +196,8 @@ def pick_dtype(dtype: str, device: str, size: int) -> str:
     if device.startswith("cuda"):
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        can = torch.cpu.get_capabilities()
-        fast = any(can.get(feature) for feature in ("avx512_bf16", "amx_bf16", "bf16"))
+        features = torch.cpu.get_capabilities()
+        fast = any(features.get(feature) for feature in ("avx512_bf16", "amx_bf16", "bf16"))
     return "bfloat16" if fast else "float32"
 
 
@@ -225,21 +234,21 @@ def load(weights: Weights, dtype: str, device: str, loader: Callable[..., Any] |
     import transformers
 
     packed = dtype == PACKED
-    how: dict[str, Any] = {"dtype": torch.float32 if packed else getattr(torch, dtype)}
+    options: dict[str, Any] = {"dtype": torch.float32 if packed else getattr(torch, dtype)}
     if weights.gguf:
-        how["quantization_config"] = transformers.GgufConfig(dequantize=not packed)
+        options["quantization_config"] = transformers.GgufConfig(dequantize=not packed)
     tokenizer = load_tokenizer(weights)
     try:
-        # All of it under one lock: silence taken from two threads at once would never end.
+        # One lock for all of it: two threads that redirect stderr at once might never restore it.
         with _LOADING, _quiet(weights):
             if not loader:
                 config = (
                     None if weights.gguf else transformers.AutoConfig.from_pretrained(weights.source, **_where(weights))
                 )
-                two = getattr(config, "is_encoder_decoder", False)
-                kind = transformers.AutoModelForSeq2SeqLM if two else transformers.AutoModelForCausalLM
+                encoder_decoder = getattr(config, "is_encoder_decoder", False)
+                kind = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
                 loader = kind.from_pretrained
-            model = loader(weights.source, **_where(weights), **how)
+            model = loader(weights.source, **_where(weights), **options)
             if packed and not getattr(getattr(model, "hf_quantizer", None), "packed_modules", None):
                 raise RuntimeError(NOT_PACKED)
             return model.to(device).eval(), tokenizer
@@ -256,19 +265,19 @@ def _where(weights: Weights) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _quiet(weights: Weights) -> Iterator[None]:
-    """No chatter while loading, and one line where it fails."""
+    """Suppresses the output of loaders, and turns their errors into a fatal BackendError of one line."""
     import torch
     import transformers
 
     noise = transformers.utils.logging.get_verbosity()
     transformers.utils.logging.set_verbosity_error()
     try:
-        # Not every loader has a switch for its progress bar, and the terminal has one already.
+        # Not every loader can switch off its progress bar.
         with contextlib.redirect_stderr(io.StringIO()):
             yield
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # loaders raise whatever their formats raise
+    except Exception as error:  # loaders raise many kinds of exceptions
         line = " ".join(str(error).split())[:300]
         raise BackendError(f"{weights.name} cannot be loaded: {line}", fatal=True) from error
     finally:

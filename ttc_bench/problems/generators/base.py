@@ -1,7 +1,7 @@
-"""What a family of procedural problems is: a seeded maker, a difficulty with a meaning, a reference solver.
+"""The interface of a family of generated problems: a seeded maker, levels of difficulty, a reference solver.
 
-Problems are divided once and for all by the sha256 of their question: one in eight belongs to the test split, the
-others to training (and to few-shot examples). Whatever seed made them, the two never share a problem.
+The sha256 of its question decides the split of a problem: one in eight is a test problem, the others are for training
+and few-shot examples. So the two splits never share a problem, whatever the seed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from ttc_bench.errors import TaskError
 T = TypeVar("T")
 Split = Literal["test", "train"]
 TEST_BYTES = 32  # of 256: a question whose digest starts below this is a test question
-GIVE_UP = 2_000  # attempts in a row that brought no new problem: the family has no more of that difficulty
+GIVE_UP = (
+    2_000  # attempts in a row without a new problem, after which the family counts as exhausted at that difficulty
+)
 
 
 class Rng:
-    """Random choices that are the same on every machine and Python version: Mersenne Twister bits, nothing above."""
+    """Random choices that are the same on every machine and Python version: only the raw bits of the Mersenne Twister
+    are used. Equal keys give equal choices."""
 
     def __init__(self, *key: object) -> None:
         digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
@@ -66,7 +69,7 @@ class Family:
 
     name: str
     levels: int  # difficulties are 1..levels
-    meaning: str  # of the difficulty number, one sentence
+    meaning: str  # of the difficulty number, for people
     make: Callable[[Rng, int], Problem]
     solve: Callable[[Problem], str]  # the answer text that a perfect model gives, from question and facts alone
     guess: Callable[[Problem], float]  # expected accuracy of a uniform guess over the answers that make sense
@@ -79,8 +82,8 @@ def is_test(question: str) -> bool:
 
 
 def stream(family: Family, difficulty: int, seed: int, split: Split) -> Iterator[Problem]:
-    """Distinct problems of one difficulty without end; item i depends on (family, difficulty, seed, split) alone.
-    Raises TaskError when the family has no more."""
+    """An endless stream of distinct problems of one difficulty; item i depends on (family, difficulty, seed, split)
+    alone. Raises TaskError once the family is exhausted."""
     seen: set[str] = set()
     misses = 0
     for attempt in count():
@@ -101,8 +104,8 @@ def stream(family: Family, difficulty: int, seed: int, split: Split) -> Iterator
 def problems(
     family: Family, n: int, *, seed: int = 0, low: int = 1, high: int | None = None, split: Split = "test"
 ) -> tuple[Problem, ...]:
-    """n problems, their difficulties going round from low to high, so that any first part is a fair mix; the first m
-    of n problems are the same for every n. Raises TaskError for a range outside 1..levels."""
+    """n problems whose difficulties cycle from low to high, so that any prefix is a balanced mix; the first m of n
+    problems are the same for every n. Raises TaskError for a range outside 1..levels."""
     high = family.levels if high is None else high
     if not 1 <= low <= high <= family.levels:
         raise TaskError(

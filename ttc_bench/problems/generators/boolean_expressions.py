@@ -16,7 +16,7 @@ def _apply(a: bool, op: str, b: bool) -> bool:
 
 
 def _build(rng: Rng, operators: int, values: dict[str, bool], steps: list[str]) -> tuple[str, bool]:
-    """Text and value of a random expression; appends the steps in the order in which they are taken."""
+    """Text and value of a random expression; appends its evaluation to `steps`, in order."""
     if operators:
         inside = rng.below(operators)
         left, a = _build(rng, inside, values, steps)
@@ -36,20 +36,20 @@ def _build(rng: Rng, operators: int, values: dict[str, bool], steps: list[str]) 
 
 def make(rng: Rng, difficulty: int) -> Problem:
     """`difficulty` + 1 connectives over three to five variables; true and false answers are equally frequent."""
-    wanted = rng.chance(50)
+    target = rng.chance(50)
     while True:
         names = sorted(rng.sample(LETTERS, min(5, difficulty + 2)))
         values = {name: rng.chance(50) for name in names}
         steps: list[str] = []
         text, value = _build(rng, difficulty + 1, values, steps)
-        if value == wanted:
+        if value == target:
             break
     if text[0] == "(":
-        text = text[1:-1]  # the outermost brackets say nothing
-    given = ", ".join(f"{name} is {_WORD[v]}" for name, v in values.items())
+        text = text[1:-1]  # the outermost brackets are redundant
+    assignments = ", ".join(f"{name} is {_WORD[v]}" for name, v in values.items())
     return Problem(
         id="",
-        question=f"Suppose that {given}. Is this true or false: {text}? (xor: one of the two, not both.)",
+        question=f"Suppose that {assignments}. Is this true or false: {text}? (xor: one of the two, not both.)",
         answer=_WORD[value],
         solution=" ".join([*steps, f"The answer is {_WORD[value]}."]),
     )

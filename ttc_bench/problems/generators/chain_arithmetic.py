@@ -7,7 +7,7 @@ import re
 from ttc_bench.core import Problem
 from ttc_bench.problems.generators.base import Family, Rng
 
-_WORDS = {"+": "Add {}.", "-": "Subtract {}.", "*": "Multiply by {}."}
+_INSTRUCTIONS = {"+": "Add {}.", "-": "Subtract {}.", "*": "Multiply by {}."}
 _RULE = "What is the result modulo 100?"
 
 
@@ -23,7 +23,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
         op = rng.choice("+-*")
         operand = rng.between(2, 9)
         result = _apply(value, op, operand)
-        words.append(_WORDS[op].format(operand))
+        words.append(_INSTRUCTIONS[op].format(operand))
         steps.append(f"{value} {op} {operand} = {result}.")
         value = result
     return Problem(
@@ -35,7 +35,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
 
 
 def solve(problem: Problem) -> str:
-    """Reads the question again and works it out."""
+    """Parses the question and works it out."""
     start = re.match(r"Start with (\d+)\.", problem.question)
     if start is None:
         raise ValueError(f"not a chain-arithmetic question: {problem.question!r}")

@@ -1,4 +1,4 @@
-"""Clauses and their satisfaction: a reasoner that writes its steps down, and truth tables as integers.
+"""Satisfiability of clauses: a solver that records its steps, and truth tables as integers.
 
 A literal is a variable number 1, 2, ... or its negative; a clause is a tuple of literals of which one must hold.
 """
@@ -16,25 +16,27 @@ def columns(variables: int) -> tuple[int, tuple[int, ...]]:
     """All 2 ** variables assignments as one integer of ones, and for each variable those in which it is true.
     Bit w stands for the assignment in which variable v (1, 2, ...) is true where w has bit v - 1."""
     width = 2**variables
-    every = (1 << width) - 1
-    return every, tuple(every // ((1 << 2 ** (v + 1)) - 1) * (((1 << 2**v) - 1) << 2**v) for v in range(variables))
+    all_bits = (1 << width) - 1
+    return all_bits, tuple(
+        all_bits // ((1 << 2 ** (v + 1)) - 1) * (((1 << 2**v) - 1) << 2**v) for v in range(variables)
+    )
 
 
 def literal_true(variables: int, literal: int) -> int:
     """The assignments in which a literal is true, as an integer of bits."""
-    every, column = columns(variables)
-    return column[literal - 1] if literal > 0 else every & ~column[-literal - 1]
+    all_bits, column = columns(variables)
+    return column[literal - 1] if literal > 0 else all_bits & ~column[-literal - 1]
 
 
 def models(variables: int, clauses: Sequence[Clause]) -> int:
     """The assignments that satisfy all clauses, as an integer of bits."""
-    left, _ = columns(variables)
+    satisfying, _ = columns(variables)
     for clause in clauses:
-        some = 0
+        clause_bits = 0
         for literal in clause:
-            some |= literal_true(variables, literal)
-        left &= some
-    return left
+            clause_bits |= literal_true(variables, literal)
+        satisfying &= clause_bits
+    return satisfying
 
 
 @lru_cache(maxsize=1 << 16)
@@ -46,13 +48,13 @@ def _signs(clause: Clause) -> tuple[int, int]:
 def reason(
     variables: int, clauses: Sequence[Clause], say: Callable[[int], str], steps: list[str]
 ) -> dict[int, bool] | None:
-    """A satisfying assignment, or None. Unit propagation, and suppositions where that stops (Davis, Logemann, Loveland
-    1962); every conclusion is appended to the steps, clauses being called by their number from 1."""
+    """A satisfying assignment, or None: unit propagation, and case distinction where that stops (Davis, Logemann,
+    Loveland 1962); every conclusion is appended to the steps, where clauses are numbered from 1."""
     masks = [(number, *_signs(clause)) for number, clause in enumerate(clauses, 1)]
-    found = _search(masks, 0, 0, say, steps)
-    if found is None:
+    solution = _search(masks, 0, 0, say, steps)
+    if solution is None:
         return None
-    return {v: bool(found >> v & 1) for v in range(1, variables + 1)}
+    return {v: bool(solution >> v & 1) for v in range(1, variables + 1)}
 
 
 def _search(
@@ -84,8 +86,8 @@ def _search(
         literal = plus.bit_length() - 1 if plus else -(minus.bit_length() - 1)
         bit = 1 << abs(literal)
         steps.append(f"Suppose {say(literal)}.")
-        found = _search(masks, true | bit * (literal > 0), false | bit * (literal < 0), say, steps)
-        if found is not None:
-            return found
+        solution = _search(masks, true | bit * (literal > 0), false | bit * (literal < 0), say, steps)
+        if solution is not None:
+            return solution
         steps.append(f"So {say(-literal)}.")
         true, false = true | bit * (literal < 0), false | bit * (literal > 0)

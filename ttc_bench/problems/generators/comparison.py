@@ -14,7 +14,7 @@ MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augus
 Key = tuple[Fraction, ...]
 
 # kind -> (how to ask for the largest, for the smallest, the rule as the worked steps say it)
-WORDS = {
+WORDING = {
     "decimal": ("Which number is the largest", "Which number is the smallest", "Compare digit by digit"),
     "version": ("Which version is the newest", "Which version is the oldest", "Compare part by part"),
     "date": ("Which date is the latest", "Which date is the earliest", "Compare year, then month, then day"),
@@ -62,7 +62,7 @@ def _shown(kind: str, text: str, width: int) -> str:
 
 def make(rng: Rng, difficulty: int) -> Problem:
     """`difficulty` + 1 decimals, versions or dates; their leading parts are mostly equal, so the rest decides."""
-    kind = rng.choice(list(WORDS))
+    kind = rng.choice(list(WORDING))
     base, items, keys = rng.between(1, 60), list[str](), list[Key]()
     while len(items) <= difficulty:
         text = MAKERS[kind](rng, base)
@@ -71,7 +71,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
             items.append(text)
             keys.append(key)
     largest = rng.chance(50)
-    ask = WORDS[kind][0 if largest else 1]
+    ask = WORDING[kind][0 if largest else 1]
     width = max(len(text) for text in items)
     best, steps = 0, []
     for i in range(1, len(items)):
@@ -84,14 +84,14 @@ def make(rng: Rng, difficulty: int) -> Problem:
         question=f"{ask}: {', '.join(items[:-1])} or {items[-1]}?",
         answer=items[best],
         facts={"items": tuple(items)},
-        solution=f"{WORDS[kind][2]}: {', '.join(steps)}. The answer is {items[best]}.",
+        solution=f"{WORDING[kind][2]}: {', '.join(steps)}. The answer is {items[best]}.",
     )
 
 
 def solve(problem: Problem) -> str:
-    """Reads the question again and sorts what it lists."""
+    """Parses the question and sorts what it lists."""
     ask, listed = problem.question.rstrip("?").split(": ")
-    kind, largest = next((k, ask == w[0]) for k, w in WORDS.items() if ask in w[:2])
+    kind, largest = next((k, ask == w[0]) for k, w in WORDING.items() if ask in w[:2])
     items = re.split(r", | or ", listed)
     return sorted(items, key=lambda text: _key(kind, text), reverse=largest)[0]
 

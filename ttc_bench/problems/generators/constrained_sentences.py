@@ -1,6 +1,6 @@
 """Sentences under constraints of form: first letters, numbers of letters, last letters, letters that must not occur.
 
-What is checked is the form and nothing else: neither grammar nor meaning, nor whether a word is in a dictionary.
+Only the form is checked: neither grammar nor meaning, nor whether a word is in a dictionary.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ ten tigers travel ugly uncles understand upset use usually vast very view visit 
 write yearn yell yellow young youths zebras zealous zigzag zoom
 """
 VOCABULARY = _LISTED.split()
-MAX_ANSWER = 400  # characters; no honest answer comes near
+MAX_ANSWER = 400  # characters; right answers are far shorter
 COMMON = "etaoinsrhldcumfpgwyb"  # letters by frequency: to be without one of the first is the harder
-_WORD = re.compile(r"[a-z]+(?:['’-][a-z]+)*")
+_WORD_PATTERN = re.compile(r"[a-z]+(?:['’-][a-z]+)*")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 Facts = Mapping[str, Any]
@@ -48,7 +48,7 @@ def _fits(word: str, place: int, facts: Facts) -> bool:
 
 
 def _constrain(rng: Rng, hidden: Sequence[str], extra: int) -> dict[str, Any]:
-    """The first letters of a hidden sentence, and so many more of its properties: for each place the number of letters
+    """The first letters of a hidden sentence, and `extra` more of its properties: for each place the number of letters
     (0: any) and the last letter ("": any), and letters that do not occur."""
     absent = [letter for letter in COMMON if not any(letter in word for word in hidden)]
     lengths, ends, without = [0] * len(hidden), [""] * len(hidden), ""
@@ -92,7 +92,7 @@ def check(answer: str, problem: Problem) -> bool:
     text = answer.lower()
     if re.search(r"[^a-z\s.,;:!?'’‘\"“”()–—-]", text):
         return False
-    words = _WORD.findall(text)
+    words = _WORD_PATTERN.findall(text)
     facts = problem.facts
     return len(words) == len(facts["starts"]) and all(_fits(word, i, facts) for i, word in enumerate(words))
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from ttc_bench.core import Problem
 from ttc_bench.problems.generators.base import Family, Rng
 
-MAX_ANSWER = 200  # characters; no honest answer comes near
+MAX_ANSWER = 200  # characters; right answers are far shorter
 _TOKEN = re.compile(r"\s*(?:([0-9]{1,6})|([-+*/()×÷−]))")
 _SAME_SIGN = str.maketrans({"×": "*", "÷": "/", "−": "-"})
 

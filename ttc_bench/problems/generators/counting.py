@@ -20,8 +20,8 @@ _EXACT = "Give a fraction in lowest terms, or a whole number."
 Parts = tuple[str, list[str], int, dict[str, Any]]  # question, steps, fitting outcomes, facts
 
 
-def _bag(rng: Rng, colours: int, most: int) -> tuple[dict[str, int], str]:
-    counts = {colour: rng.between(2, most) for colour in rng.sample(COLOURS, colours)}
+def _bag(rng: Rng, colours: int, largest: int) -> tuple[dict[str, int], str]:
+    counts = {colour: rng.between(2, largest) for colour in rng.sample(COLOURS, colours)}
     listed = [f"{n} {colour}" for colour, n in counts.items()]
     return counts, f"A bag holds {', '.join(listed[:-1])} and {listed[-1]} balls."
 
@@ -44,12 +44,12 @@ def _draw(rng: Rng, difficulty: int) -> Parts:
         ways = [comb(c, 2) for c in counts.values()]
         steps.append(f"Same colour: {' + '.join(map(str, ways))} = {sum(ways)} ways.")
         return f"{text} {_EXACT}", steps, sum(ways), {**spec, "colour": None, "wanted": 2, "outcomes": outcomes}
-    wanted = rng.between(1, min(n, draws - 1))
-    inside, outside = comb(n, wanted), comb(total - n, draws - wanted)
-    steps.append(f"Exactly {wanted} of {n} {colour}: {inside} ways; the rest of {total - n} others: {outside} ways.")
+    hits = rng.between(1, min(n, draws - 1))
+    inside, outside = comb(n, hits), comb(total - n, draws - hits)
+    steps.append(f"Exactly {hits} of {n} {colour}: {inside} ways; the rest of {total - n} others: {outside} ways.")
     steps.append(f"{inside} * {outside} = {inside * outside}.")
-    text += f"exactly {wanted} of them {'is' if wanted == 1 else 'are'} {colour}?"
-    return f"{text} {_EXACT}", steps, inside * outside, {**spec, "wanted": wanted, "outcomes": outcomes}
+    text += f"exactly {hits} of them {'is' if hits == 1 else 'are'} {colour}?"
+    return f"{text} {_EXACT}", steps, inside * outside, {**spec, "wanted": hits, "outcomes": outcomes}
 
 
 def _dice(rng: Rng) -> Parts:
@@ -90,7 +90,7 @@ def _arrange(rng: Rng) -> Parts:
 
 
 def _choose(rng: Rng) -> Parts:
-    """Level 3: so many of one group, so many of another."""
+    """Level 3: teams with given numbers of members from two groups."""
     names = rng.sample(TRADES, 2)
     sizes = rng.between(4, 12), rng.between(4, 12)
     picks = rng.between(2, min(4, sizes[0])), rng.between(2, min(4, sizes[1]))

@@ -39,10 +39,10 @@ def _clause(rng: Rng, variables: int) -> Clause:
 
 
 def make(rng: Rng, difficulty: int) -> Problem:
-    """`difficulty` + 2 propositions and 1.5 times as many premises; yes and no are equally frequent. No premise alone
-    and no contradiction among them gives the answer away."""
+    """`difficulty` + 2 propositions and 1.5 times as many premises; yes and no are equally frequent. The premises are
+    consistent, and none of them alone gives the answer."""
     variables = difficulty + 2
-    wanted = rng.chance(50)
+    follows = rng.chance(50)
     choices: list[int] = []
     while not choices:
         different: dict[tuple[int, ...], Clause] = {}
@@ -50,17 +50,17 @@ def make(rng: Rng, difficulty: int) -> Problem:
             clause = _clause(rng, variables)
             different[tuple(sorted(clause))] = clause
         premises = list(different.values())
-        told = {abs(literal) for premise in premises for literal in premise}
-        if left := models(variables, premises):
+        mentioned = {abs(literal) for premise in premises for literal in premise}
+        if worlds := models(variables, premises):
             choices = [
                 literal
-                for v in sorted(told)
+                for v in sorted(mentioned)
                 for literal in (v, -v)
-                if (left & literal_true(variables, -literal) == 0) == wanted
+                if (worlds & literal_true(variables, -literal) == 0) == follows
                 and (literal,) not in different
                 and (-literal,) not in different
             ]
-    asked = rng.choice(choices)
+    conclusion = rng.choice(choices)
     names = sorted(rng.sample(LETTERS, variables))
 
     def say(literal: int) -> str:
@@ -68,19 +68,19 @@ def make(rng: Rng, difficulty: int) -> Problem:
 
     sentences = [_say(p, names, rng.below(3)) for p in premises]
     listed = " ".join(f"({i}) {s[0].upper()}{s[1:]}." for i, s in enumerate(sentences, 1))
-    steps = [f"Suppose {say(-asked)}, and call that ({len(premises) + 1})."]
-    found = reason(variables, [*premises, (-asked,)], say, steps)
-    if found is None:
-        steps.append(f"So {say(asked)} follows.")
+    steps = [f"Suppose {say(-conclusion)}, and call that ({len(premises) + 1})."]
+    counterexample = reason(variables, [*premises, (-conclusion,)], say, steps)
+    if counterexample is None:
+        steps.append(f"So {say(conclusion)} follows.")
     else:
-        world = ", ".join(say(v if true else -v) for v, true in found.items())
+        world = ", ".join(say(v if true else -v) for v, true in counterexample.items())
         steps.append(f"All premises hold with {world}.")
-    answer = "yes" if wanted else "no"
+    answer = "yes" if follows else "no"
     return Problem(
         id="",
-        question=f"Each of these statements is true. {listed} Does it follow that {_say((asked,), names, 0)}?",
+        question=f"Each of these statements is true. {listed} Does it follow that {_say((conclusion,), names, 0)}?",
         answer=answer,
-        facts={"names": tuple(names), "premises": tuple(premises), "conclusion": asked},
+        facts={"names": tuple(names), "premises": tuple(premises), "conclusion": conclusion},
         solution=f"{' '.join(steps)} The answer is {answer}.",
     )
 

@@ -14,10 +14,10 @@ from ttc_bench.core import Problem
 from ttc_bench.problems.generators.base import Family, Rng
 
 NAMES = ("Alice", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Hugo", "Irene", "Jack", "Kira", "Leo")
-MAX_ANSWER = 200  # characters; no honest answer comes near
+MAX_ANSWER = 200  # characters; right answers are far shorter
 NOBODY = "nobody"
-FILLERS = ("and", "are", "is", "the", "knights", "knight")  # say nothing in a list of knights
-Said = tuple[int, str, int, int]  # speaker, kind of statement, the persons (or the number) that it is about
+FILLERS = ("and", "are", "is", "the", "knights", "knight")  # words without meaning in a list of knights
+Claim = tuple[int, str, int, int]  # speaker, kind of statement, the persons (or the number) that it is about
 
 TEXT = {
     "knight": "{x} is a knight",
@@ -40,36 +40,36 @@ def _worlds(n: int) -> tuple[int, tuple[int, ...]]:
 @lru_cache(maxsize=4096)
 def _true_in(n: int, kind: str, x: int, y: int) -> int:
     """The worlds in which a statement is true."""
-    every, knight = _worlds(n)
+    all_worlds, knight = _worlds(n)
     if kind == "number":
         return sum(1 << w for w in range(2**n) if w.bit_count() == x)
     a, b = knight[x], knight[y]
     return {
         "knight": a,
-        "knave": every & ~a,
-        "same": every & ~(a ^ b),
+        "knave": all_worlds & ~a,
+        "same": all_worlds & ~(a ^ b),
         "different": a ^ b,
-        "some knave": every & ~(a & b),
+        "some knave": all_worlds & ~(a & b),
         "some knight": a | b,
-        "if": every & ~a | b,
+        "if": all_worlds & ~a | b,
     }[kind]
 
 
-def _possible(n: int, said: Said) -> int:
+def _possible(n: int, claim: Claim) -> int:
     """The worlds that a statement leaves: its speaker is a knight exactly where it is true."""
-    speaker, kind, x, y = said
-    every, knight = _worlds(n)
-    return every & ~(knight[speaker] ^ _true_in(n, kind, x, y))
+    speaker, kind, x, y = claim
+    all_worlds, knight = _worlds(n)
+    return all_worlds & ~(knight[speaker] ^ _true_in(n, kind, x, y))
 
 
-def _tell(said: Said, names: Sequence[str]) -> str:
-    speaker, kind, x, y = said
+def _tell(claim: Claim, names: Sequence[str]) -> str:
+    speaker, kind, x, y = claim
     words = {"n": x} if kind == "number" else {"x": names[x], "y": names[y]}
     text = TEXT[kind].format(**words)
     return f'{names[speaker]} says: "{text[0].upper()}{text[1:]}."'
 
 
-def _state(rng: Rng, n: int, speaker: int) -> Said:
+def _state(rng: Rng, n: int, speaker: int) -> Claim:
     kind = rng.choice(list(TEXT))
     if kind == "number":
         return speaker, kind, rng.between(1, n - 1), 0
@@ -82,27 +82,29 @@ def _state(rng: Rng, n: int, speaker: int) -> Said:
 
 def _reason(possible: Sequence[int], names: Sequence[str], world: int, steps: list[str]) -> int:
     """The solution within `world`, 0 if there is none; writes down each forced conclusion and each supposition."""
-    every, knight = _worlds(len(names))
+    all_worlds, knight = _worlds(len(names))
     settled = [not (world & k and world & ~k) for k in knight]
     changed = True
     while changed:
         changed = False
-        for speaker, left in enumerate(possible):
-            now = world & left
-            if not now:
+        for speaker, allowed in enumerate(possible):
+            narrowed = world & allowed
+            if not narrowed:
                 steps.append(f"That contradicts what {names[speaker]} says.")
                 return 0
             for i, k in enumerate(knight):
-                if not settled[i] and not (now & k and now & ~k):
+                if not settled[i] and not (narrowed & k and narrowed & ~k):
                     settled[i] = changed = True
-                    world &= k if now & k else every & ~k
-                    steps.append(f"By what {names[speaker]} says, {names[i]} is a {'knight' if now & k else 'knave'}.")
+                    world &= k if narrowed & k else all_worlds & ~k
+                    steps.append(
+                        f"By what {names[speaker]} says, {names[i]} is a {'knight' if narrowed & k else 'knave'}."
+                    )
     if all(settled):
         return world
     first = settled.index(False)
     steps.append(f"Suppose {names[first]} is a knight.")
-    if found := _reason(possible, names, world & knight[first], steps):
-        return found
+    if solution := _reason(possible, names, world & knight[first], steps):
+        return solution
     steps.append(f"So {names[first]} is a knave.")
     return _reason(possible, names, world & ~knight[first], steps)
 
@@ -119,20 +121,20 @@ def make(rng: Rng, difficulty: int) -> Problem:
     world = 0
     while world.bit_count() != 1:
         statements = tuple(_state(rng, n, speaker) for speaker in range(n))
-        possible = [_possible(n, said) for said in statements]
+        possible = [_possible(n, claim) for claim in statements]
         world = _worlds(n)[0]
-        for left in possible:
-            world &= left
+        for allowed in possible:
+            world &= allowed
     steps: list[str] = []
-    found = _reason(possible, names, _worlds(n)[0], steps)
+    solution = _reason(possible, names, _worlds(n)[0], steps)
     return Problem(
         id="",
         question="Knights always tell the truth, knaves always lie, and everybody here is one or the other. "
-        f"{' '.join(_tell(said, names) for said in statements)} "
+        f"{' '.join(_tell(claim, names) for claim in statements)} "
         f'Who are the knights? Name them in alphabetical order, or say "{NOBODY}".',
         answer=_answer(world, names),
         facts={"names": tuple(names), "statements": statements},
-        solution=" ".join([*steps, f"The answer is {_answer(found, names)}."]),
+        solution=" ".join([*steps, f"The answer is {_answer(solution, names)}."]),
     )
 
 
@@ -143,13 +145,13 @@ def check(answer: str, problem: Problem) -> bool:
     if len(answer) > MAX_ANSWER:
         return False
     words = [word for word in re.findall(r"[^\s,;&.]+", answer.lower()) if word not in FILLERS]
-    known = {name.lower(): i for i, name in enumerate(names)}
+    person = {name.lower(): i for i, name in enumerate(names)}
     if words == [NOBODY]:
         words = []
-    elif not words or len(set(words)) != len(words) or not all(word in known for word in words):
+    elif not words or len(set(words)) != len(words) or not all(word in person for word in words):
         return False
-    world = 1 << sum(1 << known[word] for word in words)
-    return all(_possible(len(names), tuple(said)) & world for said in problem.facts["statements"])
+    world = 1 << sum(1 << person[word] for word in words)
+    return all(_possible(len(names), tuple(claim)) & world for claim in problem.facts["statements"])
 
 
 def solve(problem: Problem) -> str:

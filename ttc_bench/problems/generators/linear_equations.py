@@ -11,7 +11,7 @@ from ttc_bench.problems.generators.base import Family, Rng
 
 NAMES = "xyz"
 WIDE, NARROW = 20, 12  # solutions lie in -WIDE..WIDE, in systems in -NARROW..NARROW
-Row = tuple[tuple[int, ...], int]  # coefficients, right-hand side
+Equation = tuple[tuple[int, ...], int]  # coefficients, right-hand side
 
 
 def _sum(terms: Sequence[tuple[int, str]]) -> str:
@@ -25,7 +25,7 @@ def _sum(terms: Sequence[tuple[int, str]]) -> str:
     return out or "0"
 
 
-def _equation(row: Row) -> str:
+def _equation(row: Equation) -> str:
     return f"{_sum(list(zip(row[0], NAMES, strict=False)))} = {row[1]}"
 
 
@@ -33,8 +33,8 @@ def _nonzero(rng: Rng, size: int) -> int:
     return rng.between(1, size) * (1 if rng.chance(50) else -1)
 
 
-def _one_unknown(rng: Rng, difficulty: int, x: int) -> tuple[str, list[str], Row]:
-    """An equation with solution x: its text, the steps, and the row it comes down to."""
+def _one_unknown(rng: Rng, difficulty: int, x: int) -> tuple[str, list[str], Equation]:
+    """An equation with solution x: its text, the steps, and its simplified form."""
     while True:
         a, c = rng.between(2, 9), rng.between(2, 9) if difficulty > 1 else 0
         b, e = _nonzero(rng, 20), _nonzero(rng, 9)
@@ -65,8 +65,9 @@ def _determinant(m: Sequence[Sequence[int]]) -> int:
     return sum((-1) ** i * m[0][i] * _determinant(minor) for i, minor in enumerate(minors))
 
 
-def _eliminate(rows: list[Row], asked: int, steps: list[str]) -> int:
-    """Unknown `asked` of a regular system with a whole solution, by Gaussian elimination written down in steps."""
+def _eliminate(rows: list[Equation], unknown: int, steps: list[str]) -> int:
+    """Unknown number `unknown` of a regular system with a whole solution, by Gaussian elimination written down in
+    steps."""
     n = len(rows)
     for i in range(n):
         pivot = next(r for r in range(i, n) if rows[r][0][i])
@@ -86,14 +87,14 @@ def _eliminate(rows: list[Row], asked: int, steps: list[str]) -> int:
     values = [0] * n
     for i in reversed(range(n)):
         factors, right = rows[i]
-        rest = right - sum(factors[j] * values[j] for j in range(i + 1, n))
-        values[i] = rest // factors[i]
-        if len([f for f in factors if f]) > 1 or factors[i] != 1:  # else the row itself already says it
-            short = f"{_sum(((factors[i], NAMES[i]),))} = {rest}, so " if factors[i] != 1 else ""
+        remaining = right - sum(factors[j] * values[j] for j in range(i + 1, n))
+        values[i] = remaining // factors[i]
+        if len([f for f in factors if f]) > 1 or factors[i] != 1:  # else the row already reads "x = 3"
+            short = f"{_sum(((factors[i], NAMES[i]),))} = {remaining}, so " if factors[i] != 1 else ""
             steps.append(f"From {_equation(rows[i])}: {short}{NAMES[i]} = {values[i]}.")
-        if i == asked:
+        if i == unknown:
             break
-    return values[asked]
+    return values[unknown]
 
 
 def make(rng: Rng, difficulty: int) -> Problem:
@@ -102,7 +103,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
     if unknowns == 1:
         x = rng.between(-WIDE, WIDE)
         text, steps, row = _one_unknown(rng, difficulty, x)
-        rows, asked, answer = [row], 0, x
+        rows, unknown, answer = [row], 0, x
         question = f"Solve {text}. What is x?"
     else:
         truth = [rng.between(-NARROW, NARROW) for _ in range(unknowns)]
@@ -112,23 +113,23 @@ def make(rng: Rng, difficulty: int) -> Problem:
                 break
         rows = [(f, sum(c * v for c, v in zip(f, truth, strict=True))) for f in factors]
         steps = []
-        asked = rng.below(unknowns)
-        answer = _eliminate(list(rows), asked, steps)
-        question = f"Solve {' and '.join(map(_equation, rows))}. What is {NAMES[asked]}?"
+        unknown = rng.below(unknowns)
+        answer = _eliminate(list(rows), unknown, steps)
+        question = f"Solve {' and '.join(map(_equation, rows))}. What is {NAMES[unknown]}?"
     return Problem(
         id="",
         question=question,
         answer=str(answer),
-        facts={"rows": tuple(rows), "asked": asked},
+        facts={"rows": tuple(rows), "asked": unknown},
         solution=" ".join([*steps, f"The answer is {answer}."]),
     )
 
 
 def solve(problem: Problem) -> str:
     """Cramer's rule on the equations of the facts."""
-    rows, asked = problem.facts["rows"], problem.facts["asked"]
+    rows, unknown = problem.facts["rows"], problem.facts["asked"]
     factors = [list(row[0]) for row in rows]
-    swapped = [[*f[:asked], row[1], *f[asked + 1 :]] for f, row in zip(factors, rows, strict=True)]
+    swapped = [[*f[:unknown], row[1], *f[unknown + 1 :]] for f, row in zip(factors, rows, strict=True)]
     return str(Fraction(_determinant(swapped), _determinant(factors)))
 
 

@@ -60,10 +60,10 @@ def _remainder(rng: Rng, difficulty: int) -> tuple[str, list[str], int, int]:
 def _congruences(rng: Rng, moduli: list[int]) -> tuple[str, list[str], int]:
     """Question, steps and the smallest solution of as many congruences as there are (coprime) moduli."""
     secret = rng.below(prod(moduli))
-    left = [secret % m for m in moduli]
-    wants = [f"leaves remainder {r} when divided by {m}" for r, m in zip(left, moduli, strict=True)]
-    value, stride, steps = left[0], moduli[0], []
-    for r, m in zip(left[1:], moduli[1:], strict=True):
+    remainders = [secret % m for m in moduli]
+    wants = [f"leaves remainder {r} when divided by {m}" for r, m in zip(remainders, moduli, strict=True)]
+    value, stride, steps = remainders[0], moduli[0], []
+    for r, m in zip(remainders[1:], moduli[1:], strict=True):
         tried = []
         while value % m != r:
             tried.append(f"{value} leaves {value % m}")
@@ -75,8 +75,8 @@ def _congruences(rng: Rng, moduli: list[int]) -> tuple[str, list[str], int]:
 
 
 def make(rng: Rng, difficulty: int) -> Problem:
-    """1: a + b + c, 2: a * b + c, 3: a power, 4: a power and a product, 5: two unknown factors' congruence
-    a x = b, 6: two remainders at once, 7: three."""
+    """1: a + b + c, 2: a * b + c, 3: a power, 4: a power and a product, 5: the congruence a x = b,
+    6: two remainders at once, 7: three."""
     if difficulty <= 4:
         question, steps, value, space = _remainder(rng, difficulty)
     elif difficulty == 5:

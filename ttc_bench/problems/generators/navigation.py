@@ -40,7 +40,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
 
 
 def solve(problem: Problem) -> str:
-    """Reads the question again and walks."""
+    """Parses the question and walks."""
     heading = {"north": 1j, "east": 1 + 0j, "south": -1j, "west": -1 + 0j}[
         problem.question.split("face ")[1].split(".")[0]
     ]

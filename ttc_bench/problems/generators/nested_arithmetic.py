@@ -1,4 +1,4 @@
-"""Arithmetic expressions with precedence and brackets: what has to be worked out first is half of the problem."""
+"""Arithmetic expressions with precedence and brackets: the order of evaluation is part of the problem."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def _apply(a: int, op: str, b: int) -> int | None:
 
 
 def _build(rng: Rng, operators: int, steps: list[str]) -> tuple[str, int, int]:
-    """A random expression: its text, the rank of its outermost operator, its value. Appends the steps in the order
-    in which they have to be taken."""
+    """A random expression: its text, the rank of its outermost operator, its value. Appends its evaluation to
+    `steps`, in order."""
     if operators == 0:
         number = rng.between(2, 12)
         return str(number), _ATOM, number

@@ -21,12 +21,13 @@ TEXT = {
     "not at": "The {a} {thing} is not the {place} from the left.",
     "at an end": "The {a} {thing} is at one of the two ends.",
 }
-KINDS = ("left", "left", "left", "directly left", "beside", "one between", "not at", "at an end")  # how often
+# repeated as often as each is drawn
+CLUE_KINDS = ("left", "left", "left", "directly left", "beside", "one between", "not at", "at an end")
 
 
 def _clue(rng: Rng, row: list[int]) -> Clue | None:
-    """A true clue about things whose order is `row`; None where the kind that was drawn has none to tell."""
-    n, kind, at = len(row), rng.choice(KINDS), rng.below(len(row))
+    """A true clue about things whose order is `row`; None if the kind that was drawn does not apply."""
+    n, kind, at = len(row), rng.choice(CLUE_KINDS), rng.below(len(row))
     if kind == "at an end":
         return kind, row[rng.choice((0, n - 1))], 0
     if kind == "not at":
@@ -39,7 +40,7 @@ def _clue(rng: Rng, row: list[int]) -> Clue | None:
 
 
 def make(rng: Rng, difficulty: int) -> Problem:
-    """`difficulty` + 2 things in a row; a clue is kept if it rules something out, until each thing has its place."""
+    """`difficulty` + 2 things in a row; clues that rule something out are kept until each thing has one place."""
     n = difficulty + 2
     scene = rng.choice(list(THINGS))
     colours = rng.sample(COLOURS, n)
@@ -55,24 +56,24 @@ def make(rng: Rng, difficulty: int) -> Problem:
         f"({i}) " + TEXT[kind].format(a=colours[a], b=colours[b % n], thing=THINGS[scene], place=PLACE[b])
         for i, (kind, a, b) in enumerate(clues, 1)
     ]
-    asked = rng.below(n)
-    answer = colours[row[asked]]
+    asked_place = rng.below(n)
+    answer = colours[row[asked_place]]
     steps = places.explain(order, colours, "is at")
     return Problem(
         id="",
         question=f"{COUNT[n - 3].capitalize()} {scene}: {', '.join(colours[:-1])} and {colours[-1]}. "
-        f"{' '.join(listed)} Which one is the {PLACE[asked]} from the left?",
+        f"{' '.join(listed)} Which one is the {PLACE[asked_place]} from the left?",
         answer=answer,
-        facts={"things": tuple(colours), "clues": tuple(clues), "asked": asked},
+        facts={"things": tuple(colours), "clues": tuple(clues), "asked": asked_place},
         solution=" ".join([*steps, f"The answer is {answer}."]),
     )
 
 
 def solve(problem: Problem) -> str:
-    """Propagates the clues of the facts from nothing."""
-    things, asked = problem.facts["things"], problem.facts["asked"]
+    """Propagates the clues of the facts from an empty board."""
+    things, asked_place = problem.facts["things"], problem.facts["asked"]
     places = solution(len(things), 1, problem.facts["clues"])
-    return str(next(name for thing, name in enumerate(things) if places.place(thing) == asked))
+    return str(next(name for thing, name in enumerate(things) if places.place(thing) == asked_place))
 
 
 ORDERING = Family(

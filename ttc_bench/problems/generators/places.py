@@ -1,7 +1,7 @@
 """Things on numbered places under clues, solved by propagation: the engine of ordering puzzles and zebra grids.
 
-A thing's possible places are one integer, bit k for place k. Propagation only ever rules out what a clue forbids, so
-when it leaves one place for each thing, the clues have exactly that one solution: it is the proof of uniqueness.
+A thing's possible places are one integer, bit k for place k. Propagation only rules out what a clue forbids. So when it
+leaves one place for each thing, that is the only solution of the clues.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 Clue = tuple[str, int, int]  # kind, thing, other thing or place
 
-# (possible places of a, of b, all places) -> what the clue leaves of them
+# kind of clue: (possible places of a, of b, all places) -> those that the clue leaves of each
 PAIRS: dict[str, Callable[[int, int, int], tuple[int, int]]] = {
     "same": lambda a, b, full: (a & b, a & b),
     "apart": lambda a, b, full: (a & ~b if _single(b) else a, b & ~a if _single(a) else b),
@@ -19,7 +19,7 @@ PAIRS: dict[str, Callable[[int, int, int], tuple[int, int]]] = {
     "beside": lambda a, b, full: (a & (b >> 1 | b << 1), b & (a >> 1 | a << 1)),
     "one between": lambda a, b, full: (a & (b >> 2 | b << 2), b & (a >> 2 | a << 2)),
 }
-# (place, all places) -> the places that the clue leaves
+# kind of clue: (place, all places) -> those that the clue leaves
 ALONE: dict[str, Callable[[int, int], int]] = {
     "at": lambda place, full: 1 << place,
     "not at": lambda place, full: full & ~(1 << place),
@@ -36,29 +36,29 @@ class Places:
 
     def __init__(self, n: int, groups: int = 1) -> None:
         self.n, self.full = n, (1 << n) - 1
-        self.left = [self.full] * (n * groups)  # possible places of each thing
+        self.possible = [self.full] * (n * groups)  # possible places of each thing
         self.clues: list[Clue] = []
         self.steps: list[tuple[int, int, int]] = []  # clue (-1: no other place or thing is left), thing, its places
         self.used: set[int] = set()  # clues that ruled something out
-        self._about: list[list[int]] = [[] for _ in self.left]
+        self._about: list[list[int]] = [[] for _ in self.possible]
 
     @property
     def solved(self) -> bool:
-        return all(map(_single, self.left))
+        return all(map(_single, self.possible))
 
     def place(self, thing: int) -> int:
         """The place of a settled thing, 0 the first."""
-        return self.left[thing].bit_length() - 1
+        return self.possible[thing].bit_length() - 1
 
     def tells(self, clue: Clue) -> bool:
-        """Whether a clue rules something out right now."""
+        """Whether a clue would rule something out."""
         kind, a, b = clue
         if kind in ALONE:
-            return self.left[a] & ~ALONE[kind](b, self.full) != 0
-        return PAIRS[kind](self.left[a], self.left[b], self.full) != (self.left[a], self.left[b])
+            return self.possible[a] & ~ALONE[kind](b, self.full) != 0
+        return PAIRS[kind](self.possible[a], self.possible[b], self.full) != (self.possible[a], self.possible[b])
 
     def add(self, clue: Clue) -> None:
-        """Takes a clue in and draws every conclusion."""
+        """Adds a clue and propagates it."""
         number = len(self.clues)
         self.clues.append(clue)
         self._about[clue[1]].append(number)
@@ -76,42 +76,43 @@ class Places:
             if kind in ALONE:
                 self._narrow(a, ALONE[kind](b, self.full), number, waiting)
             else:
-                for_a, for_b = PAIRS[kind](self.left[a], self.left[b], self.full)
+                for_a, for_b = PAIRS[kind](self.possible[a], self.possible[b], self.full)
                 self._narrow(a, for_a, number, waiting)
                 self._narrow(b, for_b, number, waiting)
 
     def _narrow(self, thing: int, places: int, clue: int, waiting: list[int]) -> None:
-        new = self.left[thing] & places
-        if new == self.left[thing]:
+        new = self.possible[thing] & places
+        if new == self.possible[thing]:
             return
-        self.left[thing] = new
+        self.possible[thing] = new
         if clue >= 0:
             self.used.add(clue)
-        if _single(new) or (clue >= 0 and new.bit_count() <= 3):  # wider ones are not worth a sentence
+        if _single(new) or (clue >= 0 and new.bit_count() <= 3):  # longer lists make no useful step
             self.steps.append((clue, thing, new))
         waiting += [number for number in self._about[thing] if number not in waiting]
         if (group := ~(thing // self.n)) not in waiting:
             waiting.append(group)
 
     def _one_each(self, group: int, waiting: list[int]) -> None:
-        """Within a group: a settled thing keeps the others out; a place that one thing alone can have is its own."""
+        """Within a group: the place of a settled thing is closed to the others; a place open to one thing only is its
+        place."""
         things = range(group * self.n, (group + 1) * self.n)
         once = twice = settled = 0
         for thing in things:
-            places = self.left[thing]
+            places = self.possible[thing]
             twice |= once & places
             once |= places
             if _single(places):
                 settled |= places
         for thing in things:
-            places = self.left[thing]
+            places = self.possible[thing]
             if not _single(places):
                 new = places & once & ~twice or places & ~settled
                 if new != places:
                     self._narrow(thing, new, -1, waiting)
 
     def explain(self, order: Sequence[int], names: Sequence[str], where: str) -> list[str]:
-        """The conclusions in sentences: clues are called by their position in `order`, a list of clue numbers."""
+        """The conclusions as sentences, which number clues by their position in `order`, a list of clue numbers."""
         out = []
         for clue, thing, places in self.steps:
             if clue >= 0 and clue not in order:
@@ -123,7 +124,7 @@ class Places:
 
 
 def solution(n: int, groups: int, clues: Sequence[Clue]) -> Places:
-    """All clues taken in. `solved` tells whether they settle everything."""
+    """Propagates all clues. `solved` tells whether they settle everything."""
     places = Places(n, groups)
     for clue in clues:
         places.add(clue)

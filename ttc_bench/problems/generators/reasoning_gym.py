@@ -2,7 +2,7 @@
 (Stojanovski et al. 2025, Reasoning Gym, arXiv:2505.24760.)
 
 Some of its scorers evaluate what a model wrote with Python's eval or sympy's parse_expr, which is eval as well. Text
-from a stranger is never evaluated here: such a scorer sees an answer only if nothing in it can call, look up or grow.
+that a model wrote is never evaluated here: such a scorer gets an answer only if it can hold no call, name or power.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 from ttc_bench.core import Problem
 from ttc_bench.errors import TaskError, nearest
 
-GIVE_UP = 2_000  # items in a row that brought no new question
-LONGEST = 900  # characters of an answer; graders read no more than 1000
-FULL = 0.999  # of a score of 1: less is partial credit, for form or for nearness, and not right
+SPARE_ITEMS = 2_000  # items that may repeat an earlier question
+MAX_ANSWER = 900  # characters; graders read no more than 1000
+FULL_SCORE = 0.999  # the maximum is 1; a lower score is partial credit, which counts as wrong
 _EVALUATES = re.compile(r"\b(?:eval|exec|parse_expr|sympify)\(")
 # Numbers of up to nine digits and + - * / with brackets, no powers; or words, numbers and lists without any call.
 _HARMLESS = re.compile(r"(?!.*(?:\*\s*\*|[0-9]{10}))[-+*/().0-9\s]{1,300}|(?!.*\bfor\b)[\w,'\"\[\]\s]{1,300}", re.ASCII)
@@ -38,9 +38,9 @@ def _dataset(name: str, config: str, size: int) -> tuple[Any, bool]:
         raise TaskError(
             "source.reasoning_gym needs the package reasoning-gym: pip install 'ttc-bench[reasoning-gym]'"
         ) from error
-    known = list(package.factory.DATASETS)
-    if name not in known:
-        raise TaskError(nearest(name, known, "reasoning-gym data set"))
+    names = list(package.factory.DATASETS)
+    if name not in names:
+        raise TaskError(nearest(name, names, "reasoning-gym data set"))
     if name in FORMULAS:
         raise TaskError(
             f"reasoning-gym's scorer of {name} evaluates formulas that a model wrote, which is not safe; "
@@ -63,15 +63,15 @@ def problems(name: str, n: int, *, seed: int = 0, config: Mapping[str, Any] | No
     training ones. Raises TaskError where the package is missing, does not know the name or the parameters, has fewer
     problems, or has answers that an answer sentence cannot carry or that its own scorer rejects."""
     parameters = json.dumps({**(config or {}), "seed": seed}, sort_keys=True)
-    size = n + GIVE_UP
+    size = n + SPARE_ITEMS
     dataset, _ = _dataset(name, parameters, size)
-    found: dict[str, Problem] = {}
+    by_question: dict[str, Problem] = {}
     for index in range(size):
-        if len(found) == n:
+        if len(by_question) == n:
             break
         entry = dataset[index]
         question, answer = str(entry["question"]).strip(), entry["answer"]
-        if question in found:
+        if question in by_question:
             continue
         problem = Problem(
             id=f"{name}-{index}",
@@ -81,28 +81,28 @@ def problems(name: str, n: int, *, seed: int = 0, config: Mapping[str, Any] | No
             facts={"reasoning_gym": name, "config": parameters, "size": size, "entry": entry},
         )
         if problem.answer is not None:
-            if "\n" in problem.answer.strip() or len(problem.answer) > LONGEST:
+            if "\n" in problem.answer.strip() or len(problem.answer) > MAX_ANSWER:
                 raise TaskError(
-                    f"reasoning-gym's {name} has answers of several lines or of more than {LONGEST} characters, which "
+                    f"reasoning-gym's {name} has answers of several lines or of more than {MAX_ANSWER} characters, which "
                     "no answer sentence can carry; choose other parameters or another data set"
                 )
             if not _full_score(dataset, str(answer), entry):
                 raise TaskError(f"reasoning-gym's scorer of {name} rejects its own answer {problem.answer!r}")
-        found[question] = problem
-    if len(found) < n:
-        raise TaskError(f"reasoning-gym's {name} has only {len(found)} different problems with these parameters")
-    return tuple(found.values())
+        by_question[question] = problem
+    if len(by_question) < n:
+        raise TaskError(f"reasoning-gym's {name} has only {len(by_question)} different problems with these parameters")
+    return tuple(by_question.values())
 
 
 def _full_score(dataset: Any, text: str, entry: Mapping[str, Any]) -> bool:
     try:
-        return float(dataset.score_answer(text, entry)) > FULL
-    except Exception:  # another author's parser met a stranger's text: anything can come out, none of it is right
+        return float(dataset.score_answer(text, entry)) > FULL_SCORE
+    except Exception:  # a scorer may raise anything on a text that it does not expect
         return False
 
 
 def _plain(text: str) -> str:
-    """As graders leave an answer: single spaces, no full stop at the end."""
+    """The answer with single spaces and without a full stop at the end, as graders normalise it."""
     return " ".join(text.split()).rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Number sequences. The question states the kind of rule, so that the next term is a matter of proof, not of taste."""
+"""Number sequences. The question states the kind of rule, so that the next term is unique."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _extend(level: int, terms: list[int], p: int, q: int) -> int:
 
 
 def _fit(level: int, t: list[int]) -> tuple[int, int] | None:
-    """The only parameters under which the given terms follow the rule; None where others would do as well, or none.
-    Two unknowns of levels 5 and 6 solve two linear equations."""
+    """The parameters (p, q) under which the terms follow the rule; None if there are none, or several. At levels 5 and
+    6 they solve two linear equations."""
     if level == 1:
         p, q = t[1] - t[0], 0
     elif level == 2:
@@ -78,8 +78,8 @@ def _explain(level: int, t: list[int], p: int, q: int, value: int) -> list[str]:
     if level == 1:
         return [f"{t[1]} - {b(t[0])} = {p}.", f"{t[-1]} + {b(p)} = {value}."]
     if level == 2:
-        own = p if len(t) % 2 == 0 else q
-        return [f"Odd places grow by {p}, even places by {q}.", f"{t[-2]} + {b(own)} = {value}."]
+        step = p if len(t) % 2 == 0 else q
+        return [f"Odd places grow by {p}, even places by {q}.", f"{t[-2]} + {b(step)} = {value}."]
     if level == 3:
         differences = [after - before for before, after in pairwise(t)]
         return [
@@ -115,13 +115,13 @@ def make(rng: Rng, difficulty: int) -> Problem:
         shown = {2: 7, 3: 6}.get(difficulty, 5)
         while len(terms) <= shown:
             terms.append(_extend(difficulty, terms, p, q))
-        *given, value = terms
-        if p and max(map(abs, terms)) <= LIMIT and _fit(difficulty, given) == (p, q if difficulty in (2, 5, 6) else 0):
+        *prefix, value = terms
+        if p and max(map(abs, terms)) <= LIMIT and _fit(difficulty, prefix) == (p, q if difficulty in (2, 5, 6) else 0):
             break
-    steps = _explain(difficulty, given, p, q, value)
+    steps = _explain(difficulty, prefix, p, q, value)
     return Problem(
         id="",
-        question=f"{RULES[difficulty - 1]} What comes next: {', '.join(map(str, given))}?",
+        question=f"{RULES[difficulty - 1]} What comes next: {', '.join(map(str, prefix))}?",
         answer=str(value),
         solution=" ".join([*steps, f"The answer is {value}."]),
     )
@@ -131,10 +131,10 @@ def solve(problem: Problem) -> str:
     """Fits the stated rule to the terms of the question."""
     level = next(i for i, rule in enumerate(RULES, 1) if problem.question.startswith(rule))
     terms = [int(n) for n in re.findall(r"-?\d+", problem.question.split("What comes next:")[1])]
-    found = _fit(level, terms)
-    if found is None:
+    parameters = _fit(level, terms)
+    if parameters is None:
         raise ValueError(f"no rule fits: {problem.question!r}")
-    return str(_extend(level, terms, *found))
+    return str(_extend(level, terms, *parameters))
 
 
 SEQUENCES = Family(

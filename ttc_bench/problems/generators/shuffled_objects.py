@@ -32,14 +32,14 @@ def make(rng: Rng, difficulty: int) -> Problem:
 
 
 def solve(problem: Problem) -> str:
-    """Reads the question again and carries the swaps out."""
+    """Parses the question and carries the swaps out."""
     holds: dict[str, str] = dict(re.findall(r"(\w+) has (\w+)", problem.question))
     for a, b in re.findall(r"(\w+) and (\w+) swap\.", problem.question):
         holds[a], holds[b] = holds[b], holds[a]
-    asked = re.search(r"Which colour does (\w+) have now\?", problem.question)
-    if asked is None:
+    match = re.search(r"Which colour does (\w+) have now\?", problem.question)
+    if match is None:
         raise ValueError(f"not a shuffled-objects question: {problem.question!r}")
-    return holds[asked[1]]
+    return holds[match[1]]
 
 
 SHUFFLED_OBJECTS = Family(

@@ -2,7 +2,7 @@
 
 Cells are emptied one by one, and only if the cells still filled determine what was there: because its row, column and
 box leave no other number, or because a row, column or box has no other place for that number. Filling the cells in
-the opposite order is then a proof that no other solution exists. (So it needs no search; and none of the puzzles does.)
+the opposite order then proves that no other solution exists, and needs no search.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ttc_bench.core import Problem
 from ttc_bench.problems.generators.base import Family, Rng
 
 BLANKS = ((2, 4), (2, 6), (2, 8), (2, 10), (3, 20), (3, 30), (3, 40), (3, 48))  # box width and empty cells, by level
-MAX_ANSWER = 400  # characters; no honest answer comes near
+MAX_ANSWER = 400  # characters; right answers are far shorter
 _BETWEEN = re.compile(r"[\s,;/|+\-\[\]]")  # what may stand between the numbers of an answer
 
 
@@ -29,7 +29,7 @@ def _units(box: int) -> tuple[list[tuple[str, list[int]]], list[list[int]]]:
     return units, [[u for u, (_, inside) in enumerate(units) if c in inside] for c in cells]
 
 
-def _full(rng: Rng, box: int) -> list[int]:
+def _filled_grid(rng: Rng, box: int) -> list[int]:
     """A filled grid as bits (1 << (number - 1)): the cyclic one, its numbers, bands, rows and columns shuffled."""
     n = box * box
     lines = [[g * box + i for g in rng.shuffled(range(box)) for i in rng.shuffled(range(box))] for _ in "rc"]
@@ -38,15 +38,16 @@ def _full(rng: Rng, box: int) -> list[int]:
     return grid if rng.chance(50) else [grid[c * n + r] for r in range(n) for c in range(n)]
 
 
-def _reason(cell: int, bit: int, seen: list[int], empty: list[set[int]], box: int) -> str | None:
-    """Why an empty cell must hold this number, given what each unit shows; None if that is not plain to see."""
+def _reason(cell: int, bit: int, filled: list[int], empty: list[set[int]], box: int) -> str | None:
+    """Why an empty cell must hold this number, given the numbers in each unit (bits); None if no single step shows
+    it."""
     units, about = _units(box)
     of = about[cell]
-    if seen[of[0]] | seen[of[1]] | seen[of[2]] | bit == (1 << box * box) - 1:
+    if filled[of[0]] | filled[of[1]] | filled[of[2]] | bit == (1 << box * box) - 1:
         return "nothing else fits"
     for u in of:
         for other in empty[u]:
-            if other != cell and not any(seen[v] & bit for v in about[other]):
+            if other != cell and not any(filled[v] & bit for v in about[other]):
                 break
         else:
             return f"only place in {units[u][0]}"
@@ -60,14 +61,14 @@ def make(rng: Rng, difficulty: int) -> Problem:
     units, about = _units(box)
     emptied: list[tuple[int, str]] = []
     while len(emptied) < blanks:
-        grid = _full(rng, box)
-        seen, empty = [(1 << n) - 1] * len(units), [set[int]() for _ in units]
+        grid = _filled_grid(rng, box)
+        filled, empty = [(1 << n) - 1] * len(units), [set[int]() for _ in units]
         emptied = []
         for cell in rng.shuffled(range(n * n)):
             bit = grid[cell]
             for u in about[cell]:
-                seen[u] &= ~bit
-            if why := _reason(cell, bit, seen, empty, box):
+                filled[u] &= ~bit
+            if why := _reason(cell, bit, filled, empty, box):
                 emptied.append((cell, why))
                 for u in about[cell]:
                     empty[u].add(cell)
@@ -75,7 +76,7 @@ def make(rng: Rng, difficulty: int) -> Problem:
                     break
             else:
                 for u in about[cell]:
-                    seen[u] |= bit
+                    filled[u] |= bit
     holes = {cell for cell, _ in emptied}
     numbers = [str(bit.bit_length()) for bit in grid]
     givens = "".join("_" if cell in holes else number for cell, number in enumerate(numbers))
@@ -119,18 +120,18 @@ def _search(cells: list[int], box: int) -> bool:
     ]
     if not choices:
         return True
-    left, cell = min(choices, key=lambda choice: choice[0].bit_count())
-    while left:
-        cells[cell] = left & -left
+    candidates, cell = min(choices, key=lambda choice: choice[0].bit_count())
+    while candidates:
+        cells[cell] = candidates & -candidates
         if _search(cells, box):
             return True
-        left &= left - 1
+        candidates &= candidates - 1
     cells[cell] = 0
     return False
 
 
 def solve(problem: Problem) -> str:
-    """A search that knows nothing of how the puzzle was made."""
+    """Exhaustive search from the givens alone."""
     box, givens = problem.facts["box"], problem.facts["givens"]
     n = box * box
     cells = [0 if given == "_" else 1 << (int(given) - 1) for given in givens]

@@ -25,14 +25,14 @@ def _kinds(terms: int) -> tuple[int, tuple[int, ...]]:
     return (1 << 2**terms) - 1, tuple(sum(1 << w for w in range(2**terms) if w >> i & 1) for i in range(terms))
 
 
-def _meant(terms: int, statement: Statement) -> int:
+def _region(terms: int, statement: Statement) -> int:
     """The kinds of things that all/no rule out, or of which some/some not claim that there is one."""
     kind, a, b = statement
-    every, term = _kinds(terms)
-    return term[a] & (every & ~term[b] if kind in ("all", "some not") else term[b])
+    all_kinds, term = _kinds(terms)
+    return term[a] & (all_kinds & ~term[b] if kind in ("all", "some not") else term[b])
 
 
-DENIAL = {"all": "some not", "no": "some", "some": "no", "some not": "all"}
+CONTRADICTORY = {"all": "some not", "no": "some", "some": "no", "some not": "all"}
 
 
 def _consistent(terms: int, statements: Sequence[Statement], exist: bool) -> int:
@@ -40,14 +40,14 @@ def _consistent(terms: int, statements: Sequence[Statement], exist: bool) -> int
     allowed, term = _kinds(terms)
     for statement in statements:
         if statement[0] in ("all", "no"):
-            allowed &= ~_meant(terms, statement)
-    needed = [_meant(terms, s) for s in statements if s[0] in ("some", "some not")] + list(term) * exist
-    return allowed if all(allowed & some for some in needed) else 0
+            allowed &= ~_region(terms, statement)
+    needed = [_region(terms, s) for s in statements if s[0] in ("some", "some not")] + list(term) * exist
+    return allowed if all(allowed & region for region in needed) else 0
 
 
 def follows(terms: int, premises: Sequence[Statement], conclusion: Statement) -> bool | None:
     """Whether the conclusion follows; None if that depends on whether terms have things, or the premises clash."""
-    denied = [*premises, (DENIAL[conclusion[0]], *conclusion[1:])]
+    denied = [*premises, (CONTRADICTORY[conclusion[0]], *conclusion[1:])]
     if not _consistent(terms, premises, True):
         return None
     loose, strict = (not _consistent(terms, denied, exist) for exist in (False, True))
@@ -69,8 +69,8 @@ def _valid(rng: Rng, links: int) -> tuple[list[Statement], Statement, list[State
             premises.append(("all", i, i - 1))
         else:
             premises.append(("all" if i > 1 else start, i - 1, i))
-        said = {"all": "no", "some": "some not"}[start] if turn and i >= turn else start
-        steps.append((said, 0, i))
+        quantifier = {"all": "no", "some": "some not"}[start] if turn and i >= turn else start
+        steps.append((quantifier, 0, i))
     return premises, steps[-1], steps
 
 
@@ -86,27 +86,29 @@ def _spoil(rng: Rng, premises: list[Statement]) -> list[Statement]:
 
 def _counterexample(terms: int, premises: list[Statement], conclusion: Statement, nouns: list[str]) -> str:
     """A world in which the premises are true and the conclusion is not: for each claim one thing that fulfils it."""
-    denied = [*premises, (DENIAL[conclusion[0]], *conclusion[1:])]
+    denied = [*premises, (CONTRADICTORY[conclusion[0]], *conclusion[1:])]
     allowed = _consistent(terms, denied, True)
-    needed = [_meant(terms, s) for s in reversed(denied) if s[0] in ("some", "some not")] + list(_kinds(terms)[1])
+    needed = [_region(terms, s) for s in reversed(denied) if s[0] in ("some", "some not")] + list(_kinds(terms)[1])
     things: list[int] = []
-    for some in needed:
-        if not any(some >> w & 1 for w in things):
-            things.append((allowed & some).bit_length() - 1)
-    told = [" and ".join(noun for i, noun in enumerate(nouns) if w >> i & 1) for w in things]
-    return f"Suppose that there are only things of these kinds: {'; '.join(t or 'none of these' for t in told)}."
+    for region in needed:
+        if not any(region >> w & 1 for w in things):
+            things.append((allowed & region).bit_length() - 1)
+    descriptions = [" and ".join(noun for i, noun in enumerate(nouns) if w >> i & 1) for w in things]
+    return (
+        f"Suppose that there are only things of these kinds: {'; '.join(t or 'none of these' for t in descriptions)}."
+    )
 
 
 def make(rng: Rng, difficulty: int) -> Problem:
     """`difficulty` + 1 premises that link as many nouns and one more; yes and no are equally frequent."""
     links = difficulty + 1
     nouns = rng.sample(NOUNS, links + 1)
-    wanted = rng.chance(50)
+    valid = rng.chance(50)
     while True:
         premises, conclusion, chain = _valid(rng, links)
-        if not wanted:
+        if not valid:
             premises = _spoil(rng, premises)
-        if follows(links + 1, premises, conclusion) is wanted:
+        if follows(links + 1, premises, conclusion) is valid:
             break
 
     def say(statement: Statement) -> str:
@@ -115,13 +117,13 @@ def make(rng: Rng, difficulty: int) -> Problem:
     def sentence(text: str) -> str:
         return f"{text[0].upper()}{text[1:]}."
 
-    if wanted:
-        told = [say(premises[0]), *(f"{say(p)}, so {say(c)}" for p, c in zip(premises[1:], chain[1:], strict=True))]
-        steps = " ".join(map(sentence, told))
+    if valid:
+        reasons = [say(premises[0]), *(f"{say(p)}, so {say(c)}" for p, c in zip(premises[1:], chain[1:], strict=True))]
+        steps = " ".join(map(sentence, reasons))
     else:
         steps = _counterexample(links + 1, premises, conclusion, nouns)
         steps += f" Then what is given is true, but it is not true that {say(conclusion)}."
-    answer = "yes" if wanted else "no"
+    answer = "yes" if valid else "no"
     shown = rng.shuffled(premises)
     return Problem(
         id="",
@@ -134,8 +136,8 @@ def make(rng: Rng, difficulty: int) -> Problem:
 
 def solve(problem: Problem) -> str:
     """Looks for a world that makes the premises true and the conclusion false."""
-    found = follows(problem.facts["terms"], problem.facts["premises"], problem.facts["conclusion"])
-    return "yes" if found else "no"
+    entailed = follows(problem.facts["terms"], problem.facts["premises"], problem.facts["conclusion"])
+    return "yes" if entailed else "no"
 
 
 SYLLOGISMS = Family(

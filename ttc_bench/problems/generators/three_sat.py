@@ -13,7 +13,7 @@ from ttc_bench.problems.generators.clauses import Clause, models, reason
 
 LETTERS = "abcdefghijk"
 RATIO = 4.26  # clauses for each variable at the threshold
-MAX_ANSWER = 300  # characters; no honest answer comes near
+MAX_ANSWER = 300  # characters; right answers are far shorter
 _VALUE = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
@@ -36,19 +36,19 @@ def _assignment(values: dict[int, bool]) -> str:
 def make(rng: Rng, difficulty: int) -> Problem:
     """`difficulty` + 3 variables and 4.26 times as many clauses, drawn alike until they can be satisfied."""
     variables = difficulty + 3
-    every = _every_clause(variables)
-    left = 0
-    while not left:
-        left = -1  # all assignments
-        drawn: dict[int, None] = {}
-        while len(drawn) < round(RATIO * variables):
-            drawn[rng.below(len(every))] = None
-        for i in drawn:
-            left &= every[i][1]
-    clauses = tuple(every[i][0] for i in drawn)
+    all_clauses = _every_clause(variables)
+    satisfying = 0
+    while not satisfying:
+        satisfying = -1  # all assignments
+        picks: dict[int, None] = {}
+        while len(picks) < round(RATIO * variables):
+            picks[rng.below(len(all_clauses))] = None
+        for i in picks:
+            satisfying &= all_clauses[i][1]
+    clauses = tuple(all_clauses[i][0] for i in picks)
     steps: list[str] = []
     values = reason(variables, clauses, _literal, steps) or {}
-    listed = " ".join(f"({number}) {every[i][2]}." for number, i in enumerate(drawn, 1))
+    listed = " ".join(f"({number}) {all_clauses[i][2]}." for number, i in enumerate(picks, 1))
     return Problem(
         id="",
         question=f"Find a value, true or false, for each of {', '.join(LETTERS[:variables])} such that all of these "
@@ -79,8 +79,8 @@ def check(answer: str, problem: Problem) -> bool:
 def solve(problem: Problem) -> str:
     """The first row of the truth table that satisfies all clauses."""
     variables = problem.facts["variables"]
-    left = models(variables, problem.facts["clauses"])
-    world = (left & -left).bit_length() - 1
+    satisfying = models(variables, problem.facts["clauses"])
+    world = (satisfying & -satisfying).bit_length() - 1
     return _assignment({v: bool(world >> (v - 1) & 1) for v in range(1, variables + 1)})
 
 

@@ -1,4 +1,4 @@
-"""Word problems of the GSM8K kind (Cobbe et al. 2021, arXiv:2110.14168), with numbers that do not matter."""
+"""Word problems of the GSM8K kind (Cobbe et al. 2021, arXiv:2110.14168), with some irrelevant numbers."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Sentence(NamedTuple):
         return cls(template, effect, len(steps), any(op in "*/" for _, op, _ in steps))
 
 
-_STARTS = [Sentence.of(*item) for item in STARTS.items()]
-_EVENTS = [Sentence.of(*item) for item in EVENTS.items()]
-_ENDS = [Sentence.of(*item) for item in ENDS.items()]
+START_SENTENCES = [Sentence.of(*item) for item in STARTS.items()]
+EVENT_SENTENCES = [Sentence.of(*item) for item in EVENTS.items()]
+END_SENTENCES = [Sentence.of(*item) for item in ENDS.items()]
 
 
 def _result(step: Step) -> int | None:
@@ -85,16 +85,16 @@ def _result(step: Step) -> int | None:
 
 def _plan(rng: Rng, steps: int) -> list[Sentence]:
     """A start, some events and an end that take exactly this many steps; no event twice in a row."""
-    start, end = rng.choice(_STARTS), rng.choice(_ENDS)
-    left = steps - start.cost - end.cost
-    if left < 0:
+    start, end = rng.choice(START_SENTENCES), rng.choice(END_SENTENCES)
+    remaining = steps - start.cost - end.cost
+    if remaining < 0:
         return _plan(rng, steps)
     plan = [start]
-    while left:
-        event = rng.choice(_EVENTS)
-        if event.cost <= left and event is not plan[-1]:
+    while remaining:
+        event = rng.choice(EVENT_SENTENCES)
+        if event.cost <= remaining and event is not plan[-1]:
             plan.append(event)
-            left -= event.cost
+            remaining -= event.cost
     return [*plan, end]
 
 
@@ -105,13 +105,13 @@ def _numbers(rng: Rng, sentence: Sentence, value: int) -> tuple[int, int, list[i
         results = [result for step in sentence.effect(value, a, b) if (result := _result(step))]
         if len(results) == len(sentence.effect(value, a, b)):
             return a, b, results
-        if "{a}" not in sentence.template:  # an odd number cannot be halved, whatever is drawn
+        if "{a}" not in sentence.template:  # no numbers are drawn, so another attempt is useless
             return None
     return None
 
 
 def make(rng: Rng, difficulty: int) -> Problem:
-    """`difficulty` + 1 steps, told in sentences; one number in them (two from five steps on) has no part in it."""
+    """`difficulty` + 1 steps in sentences; one number (two from five steps on) is irrelevant."""
     name, *friends = rng.sample(NAMES, 4)
     items, *others = rng.sample(ITEMS, 3)
 
@@ -121,10 +121,10 @@ def make(rng: Rng, difficulty: int) -> Problem:
     while True:
         value, sentences, steps = 0, [], []
         for sentence in _plan(rng, difficulty + 1):
-            found = _numbers(rng, sentence, value)
-            if found is None:
+            numbers = _numbers(rng, sentence, value)
+            if numbers is None:
                 break  # this story does not come out in whole numbers: tell another
-            a, b, results = found
+            a, b, results = numbers
             sentences.append(tell(sentence.template, a, b))
             steps += [
                 f"{x} {op} {y} = {result}."
@@ -154,12 +154,12 @@ _THEN = [(_pattern(template), effect) for part in (EVENTS, ENDS) for template, e
 
 
 def solve(problem: Problem) -> str:
-    """Reads the question sentence by sentence, passing over those that change nothing."""
-    read = [(match, effect) for pattern, effect in _FIRST if (match := pattern.match(problem.question))]
-    found = [(match, effect) for pattern, effect in _THEN for match in pattern.finditer(problem.question)]
-    read += sorted(found, key=lambda item: item[0].start())
+    """Reads the question sentence by sentence, skipping those that change nothing."""
+    sentences = [(match, effect) for pattern, effect in _FIRST if (match := pattern.match(problem.question))]
+    later = [(match, effect) for pattern, effect in _THEN for match in pattern.finditer(problem.question)]
+    sentences += sorted(later, key=lambda item: item[0].start())
     value = 0
-    for match, effect in read:
+    for match, effect in sentences:
         numbers = {"a": 0, "b": 0, **{k: int(v) for k, v in match.groupdict().items()}}
         for step in effect(value, numbers["a"], numbers["b"]):
             value = _result(step) or 0

@@ -57,7 +57,7 @@ SIZES = (
     (4, 12),
     (4, 20),
 )  # letters a side, words besides those of the square, by level
-MAX_ANSWER = 120  # characters; no honest answer comes near
+MAX_ANSWER = 120  # characters; right answers are far shorter
 
 
 def _squares(words: Sequence[str], rows: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -84,7 +84,7 @@ def _lexicon(size: int) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _draw(rng: Rng, size: int) -> tuple[str, ...]:
-    """A random square: row by row, from scratch where no word goes on."""
+    """A random square, built row by row; starts again when no word fits."""
     _, starts = _lexicon(size)
     rows: tuple[str, ...] = ()
     while len(rows) < size:

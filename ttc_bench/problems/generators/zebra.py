@@ -8,8 +8,8 @@ from ttc_bench.problems.generators.places import Clue, Places, solution
 
 SIZES = ((3, 2), (3, 3), (4, 3), (4, 4), (5, 4), (5, 5))  # houses, kinds of things, by difficulty
 PEOPLE = ("Alice", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Hugo", "Irene", "Jack")
-# how the owner is called -> the things; the people themselves are the first kind of every puzzle
-KINDS = {
+# phrase for the owner -> the things; the people themselves are the first kind of every puzzle
+ATTRIBUTES = {
     "the {} owner": ("cat", "dog", "zebra", "parrot", "snake", "rabbit", "goldfish", "hamster"),
     "the {} drinker": ("tea", "coffee", "milk", "water", "juice", "cocoa", "beer", "wine"),
     "the person in the {} house": ("red", "blue", "green", "yellow", "white", "pink", "brown", "grey"),
@@ -25,13 +25,13 @@ TEXT = {
     "at": "{a} lives in house {place}.",
     "not at": "{a} does not live in house {place}.",
 }
-DRAWN = ("same",) * 6 + ("apart", "left", "left", "directly left", "directly left", "beside", "beside", "beside")
-PATIENCE = 40  # draws of clues that tell nothing new, after which a place is told, or ruled out
+CLUE_KINDS = ("same",) * 6 + ("apart", "left", "left", "directly left", "directly left", "beside", "beside", "beside")
+MAX_MISSES = 40  # draws in a row without a new clue, after which a clue names a place or rules one out
 
 
 def _clue(rng: Rng, n: int, at: list[int], open_things: list[int], outright: bool) -> Clue | None:
     """A true clue about a thing that is not settled yet, or None; `at` is the place of each thing."""
-    kind, a = rng.choice(DRAWN), rng.choice(open_things)
+    kind, a = rng.choice(CLUE_KINDS), rng.choice(open_things)
     if outright:
         return ("not at", a, (at[a] + 1 + rng.below(n - 1)) % n) if rng.chance(70) else ("at", a, at[a])
     b = rng.below(len(at))
@@ -56,12 +56,14 @@ def make(rng: Rng, difficulty: int) -> Problem:
     n, kinds = SIZES[difficulty - 1]
     at = [place for _ in range(kinds) for place in rng.shuffled(range(n))]
     names = rng.sample(PEOPLE, n)
-    for call in rng.sample(list(KINDS), kinds - 1):
-        names += [call.format(thing) for thing in rng.sample(KINDS[call], n)]
+    for call in rng.sample(list(ATTRIBUTES), kinds - 1):
+        names += [call.format(thing) for thing in rng.sample(ATTRIBUTES[call], n)]
     places = Places(n, kinds)
     misses = 0
     while not places.solved:
-        clue = _clue(rng, n, at, [i for i, left in enumerate(places.left) if left & (left - 1)], misses >= PATIENCE)
+        clue = _clue(
+            rng, n, at, [i for i, bits in enumerate(places.possible) if bits & (bits - 1)], misses >= MAX_MISSES
+        )
         if clue and places.tells(clue):
             places.add(clue)
             misses = 0
@@ -72,28 +74,28 @@ def make(rng: Rng, difficulty: int) -> Problem:
         f"({i}) " + _capital(TEXT[kind].format(a=names[a], b=names[b], place=b + 1))
         for i, (kind, a, b) in enumerate(clues, 1)
     ]
-    told = {
+    named_outright = {
         thing for kind, *pair in clues if kind == "same" and min(pair) < n for thing in pair
-    }  # of a person outright
-    asked = rng.choice([i for i in range(n, n * kinds) if i not in told] or range(n, n * kinds))
-    answer = names[at.index(at[asked])]
+    }  # things that a clue gives a person directly
+    asked_thing = rng.choice([i for i in range(n, n * kinds) if i not in named_outright] or range(n, n * kinds))
+    answer = names[at.index(at[asked_thing])]
     groups = "; ".join(", ".join(sorted(names[g * n : (g + 1) * n])) for g in range(kinds))
     steps = places.explain(order, names, "in")
     return Problem(
         id="",
         question=f"{n} houses stand in a row, numbered 1 to {n} from left to right, with one person in each. "
-        f"The people and what they are known for: {groups}. {' '.join(listed)} Who is {names[asked]}?",
+        f"The people and what they are known for: {groups}. {' '.join(listed)} Who is {names[asked_thing]}?",
         answer=answer,
-        facts={"names": tuple(names), "houses": n, "clues": tuple(clues), "asked": asked},
+        facts={"names": tuple(names), "houses": n, "clues": tuple(clues), "asked": asked_thing},
         solution=" ".join([*steps, f"The answer is {answer}."]),
     )
 
 
 def solve(problem: Problem) -> str:
-    """Propagates the clues of the facts from nothing."""
-    names, n, asked = problem.facts["names"], problem.facts["houses"], problem.facts["asked"]
+    """Propagates the clues of the facts from an empty board."""
+    names, n, asked_thing = problem.facts["names"], problem.facts["houses"], problem.facts["asked"]
     places = solution(n, len(names) // n, problem.facts["clues"])
-    return str(next(name for i, name in enumerate(names[:n]) if places.left[i] == places.left[asked]))
+    return str(next(name for i, name in enumerate(names[:n]) if places.possible[i] == places.possible[asked_thing]))
 
 
 ZEBRA = Family(
