@@ -10,7 +10,7 @@ from ttc_bench.core import Grader, Problem
 from ttc_bench.grading.graders import Choice, Words
 from ttc_bench.problems.generators.base import Family
 
-# Marks of options in a question, the most reliable first: "(A) ..." or "A. ..." at the start of lines, "(A)" within a line.
+# Marks of options in a question, most reliable first: "(A) ..." or "A. ..." at the start of lines, "(A)" within one.
 _MARKS = tuple(re.compile(p, re.MULTILINE) for p in (r"^\s*\(([A-Z])\)", r"^\s*([A-Z])[.):]\s", r"\(([A-Z])\)"))
 
 
