@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenes import texts
 
-from ttc_bench.analysis.difficulty import MOST, DifficultyPoint, by_difficulty, levels
+from ttc_bench.analysis.difficulty import MAX_LEVELS, DifficultyPoint, by_difficulty, levels
 from ttc_bench.charts.difficulty import accuracy_by_difficulty, save
 from ttc_bench.core import Change, CurvePoint, Problem
 from ttc_bench.errors import TtcError
@@ -59,7 +59,7 @@ def test_every_problem_is_in_one_level_and_levels_are_in_order(difficulties: lis
     if len(set(difficulties)) < 2:
         assert found == {}
         return
-    assert 2 <= len(found) <= MOST
+    assert 2 <= len(found) <= MAX_LEVELS
     assert sorted(i for places in found.values() for i in places) == list(range(len(difficulties)))
     for a, b in itertools.pairwise(found.values()):
         assert max(difficulties[i] for i in a) < min(difficulties[i] for i in b)
