@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from ttc_bench.core import Extraction
 from ttc_bench.grading.extraction import strip_thinking
-from ttc_bench.grading.graders import RUNGS, Choice, Math, Number, Text
+from ttc_bench.grading.choice import Choice
+from ttc_bench.grading.formula import Math
+from ttc_bench.grading.ladder import RUNGS
+from ttc_bench.grading.number import Number
+from ttc_bench.grading.phrase import Text
 
 
 @pytest.mark.parametrize(("grader", "text", "answer", "rung"), GOLDEN)

@@ -138,7 +138,7 @@ def test_a_local_copy_of_a_hub_task(tmp_path: Path) -> None:
         ("", {}, r"data\.jsonl: the data set is empty"),
         ('{"question": "1?", "answer": "1"}\n{"question": "2?"}\n', {}, r"data\.jsonl, line 2: no field 'answer'"),
         ('{"question": "1?", "answer": "1"}\n\n{"answer": "2"}\n', {}, r"data\.jsonl, line 3: no field 'question'"),
-        ('{"question": "1?", "answer": "one"}\n', {}, r"line 1: gold answer 'one' cannot be read by the grader"),
+        ('{"question": "1?", "answer": "many"}\n', {}, r"line 1: gold answer 'many' cannot be read by the grader"),
         ('{"question": "1?", "answer": "1"}\n{broken\n', {}, r"data\.jsonl, line 2: not JSON"),
         ('[1, 2]\n', {}, r"line 1: expected a JSON object"),
     ],

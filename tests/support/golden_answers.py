@@ -3,7 +3,11 @@ r"""What models really write, and what a grader should read in it: (text, answer
 from __future__ import annotations
 
 from ttc_bench.core import Problem
-from ttc_bench.grading.graders import Checked, Choice, Math, Number, Text, Words
+from ttc_bench.grading.choice import Choice
+from ttc_bench.grading.formula import Math
+from ttc_bench.grading.number import Number
+from ttc_bench.grading.phrase import Checked, Text
+from ttc_bench.grading.words import Words
 
 YES_NO = Words(("yes", "no"))
 TRUE_FALSE = Words(("true", "false"))

@@ -156,15 +156,17 @@ def _unscored(pool: Pools) -> dict[str, float]:
 def _grade(task: Task, problem: Problem, pool: dict[int, Completion]) -> Graded:
     completions = tuple(pool.values())
     found = [task.grader.extract(c.text) for c in completions]
-    answers = group([f.answer for f in found], task.grader)
-    right = {answer: task.grader.correct(answer, problem) for answer in set(answers)}
+    right = {answer: task.grader.correct(answer, problem) for answer in {f.answer for f in found}}
+    answers = group(
+        [f.answer for f in found], task.grader
+    )  # for votes alone: a class can join what the gold tells apart
     return Graded(
         problem,
         tuple(pool),
         completions,
         tuple(answers),
         tuple(f.rung for f in found),
-        tuple(right[a] for a in answers),
+        tuple(right[f.answer] for f in found),
     )
 
 

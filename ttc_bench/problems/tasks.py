@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from ttc_bench.core import Grader, Problem, Task
 from ttc_bench.errors import TaskError, nearest
-from ttc_bench.grading.graders import GRADERS, Checked
+from ttc_bench.grading.graders import GRADERS
+from ttc_bench.grading.phrase import Checked
 from ttc_bench.problems.generators import FAMILIES, reasoning_gym
 from ttc_bench.problems.generators.base import problems as generate
 from ttc_bench.problems.guessing import guess
