@@ -62,6 +62,30 @@ def test_group_gives_equal_answers_one_string():
     assert grouped == [r"2\sqrt3", None, r"2\sqrt3", "5", r"2\sqrt3", r"2\sqrt3"]
 
 
+@pytest.mark.parametrize("answers", [["1, 2", "(2, 1)"], ["(2, 1)", "1, 2"]])
+def test_the_gold_is_asked_about_every_answer_for_itself(answers):
+    """Grouped first, the whole class would get the grade of whichever answer came first."""
+    gold = Problem("p", "?", "(1, 2)")
+    assert {answer: Math().correct(answer, gold) for answer in answers} == {"1, 2": True, "(2, 1)": False}
+
+
+@settings(max_examples=40, deadline=None)
+@given(order=st.permutations(["1, 2", "(2, 1)", "(1, 2)", "2, 1", "1", r"\{1, 2\}", "x=1", None, "1, 2"]))
+def test_classes_do_not_depend_on_the_order_of_answers(order):
+    grouped = dict(zip(order, group(order, Math()), strict=True))
+    assert grouped[None] is None
+    assert grouped == dict(zip(sorted(grouped, key=str), group(sorted(grouped, key=str), Math()), strict=True))
+
+
+def test_a_class_follows_either_direction_of_a_lopsided_equality():
+    class Lopsided(Text):
+        def same(self, a: str, b: str) -> bool:
+            return a == b or (a, b) == ("b", "a")
+
+    assert group(["a", "b", "c"], Lopsided()) == ["a", "a", "c"]
+    assert group(["b", "a"], Lopsided()) == ["a", "a"]
+
+
 ANYTHING = st.one_of(
     st.text(max_size=40),
     st.text(alphabet="0123456789.,/-+*^\\{}()$% xyfracpisqrt=", max_size=30),

@@ -123,7 +123,11 @@ def merged(parts: Sequence[Analysis]) -> Analysis:
 
 def notes(config: Config, pools: Sequence[Pools], likely_reason: str) -> list[str]:
     """Plain sentences about holes, and about pools whose samples are suspiciously alike."""
-    out = []
+    out = [
+        f"{task.name}: {task.skipped} problems were left out, because their gold answers cannot be read"
+        for task in {pool.task.name: pool.task for pool in pools}.values()
+        if task.skipped
+    ]
     for pool in pools:
         name = pool.name
         holes = pool.asked * len(pool.problems) - sum(len(g.completions) for g in pool.problems)

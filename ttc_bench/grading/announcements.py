@@ -13,7 +13,7 @@ _KIND = r"(?:final |correct |right |best |overall |numerical |required |expected
 _BE = r"(?:is|should be|must be|would be|will be|has to be|ought to be|can only be|becomes|was)\b"
 _ARROW = r"(?:[:=]|→|⇒|[-=]>)"
 _ENGLISH = (
-    rf"\b(?:the|my|our|your|this|so|thus|hence|then|therefore) {_KIND}{{0,3}}answer (?:here |then |now |thus |therefore )?(?:{_BE}|{_ARROW})"
+    rf"\b(?:the|my|our|your|this|so|thus|hence|then|therefore) {_KIND}{{0,3}}answer (?:here |then |now |thus |therefore )?(?:{_BE}|(?=[a-z]{{2,5}}n't\b)|{_ARROW})"
     rf"|^[ \t>#*_-]{{0,8}}(?:the |my |your )?{_KIND}{{0,3}}(?:answer|ans|result|conclusion|verdict)[*_ ]{{0,4}}{_ARROW}"
     rf"|\bfinal(?: answer| result| output| choice| verdict)?[*_ ]{{0,4}}:"
     r"|\banswer ?(?:→|⇒|[-=]>)"
@@ -21,8 +21,8 @@ _ENGLISH = (
 )
 # A noun for "answer", a few words, and a form of "to be" or a colon.
 _FOREIGN = (
-    r"\b(?:antwort|lösung|ergebnis|réponse|résultat|respuesta|resultado|solución|risposta|risultato|resposta|antwoord"
-    r"|svaret|svar|odpowiedź|wynik|odpověď|odpoveď|válasz|vastaus|răspunsul|cevap|yanıt|ответ|відповідь|απάντηση"
+    r"\b(?:antwort|lösung|ergebnis|réponse|résultat|respuesta|opción|resultado|solución|risposta|opzione|risultato|resposta|opção|alternativa|antwoord"
+    r"|svaret|svar|odpowiedź|wynik|odpověď|odpoveď|válasz|vastaus|răspunsul|cevap|yanıt|ответ|вариант|відповідь|απάντηση"
     r"|jawaban(?:nya)?|đáp án|đáp số|câu trả lời|jibu)\b[^.:=\n\d]{0,40}?"
     r"(?:\b(?:ist|lautet|beträgt|wäre|est|sera|es|sería|è|sarà|é|será|is|luidt|är|er|on|jest|wynosi|brzmi|to|je|az|este|равен"
     r"|равно|это|будет|є|είναι|adalah|ialah|là|ni)\b|[:=—]|(?=\s[0-9(]))"
@@ -33,7 +33,7 @@ _LOOSE = re.compile(
     r"(?<!\bto )(?<!\bnot )(?<!\bcan )(?<!n't )(?<!\bwe )(?<!\byou )"
     r"\b(?:answers?(?! (?:the|this|that|these|your|my|all|any|it|choices|options|format|key)\b)"
     r"|(?:correct|right|best|only) (?:option|choice|one)|my (?:choice|guess|pick))\b"
-    rf"(?:\$[^$\n]{{0,30}}\$|[^.:=\n]){{0,60}}?(?:\b(?:is|are|be|was|becomes|equals)\b|{_ARROW})"
+    rf"(?:\$[^$\n]{{0,30}}\$|[^.:=\n]){{0,60}}?(?:\b(?:is|are|be|was|becomes|equals)\b|{_ARROW}|(?=\b(?:cannot|can't|can not|could not)\b))"
     r"|^[ \t>#*_]{1,8}(?:the )?(?:final |correct )?answer[*_ ]{0,4}$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -71,13 +71,16 @@ _ABBREVIATION = re.compile(
 )
 _STARTER = re.compile(
     r"\s+(?:The|It|This|That|These|He|She|They|We|I|You|So|In|Because|Since|Therefore|Thus|Hence|However|And|But|If|Let|Note|Hope|As"
-    r"|For|When|There|Here|Now|To|Then|My|Our|[^A-Z\s])"
+    r"|For|When|There|Here|Now|To|Then|My|Our|No|Not|Yes|Wait|Actually|Hmm|Sorry)\b|\s+[^A-Z\s]"
 )
 FORMULA = re.compile(
     r"\$\$(.+?)\$\$|\$(?=\S)((?:\\\$|[^$])+?)(?<![\s\\])\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
 )
 _WHOLE = re.compile(FORMULA.pattern + r"|\\begin\{(\w+\*?)\}.*?\\end\{\5\}", re.DOTALL)  # no sentence ends in there
 _OPENING = re.compile(r"(?:[\s:*_`]|=>|->|→|⇒|=|>(?=\s*[\w$\\])|\}(?=\s*[\w$\\]))*")
+
+
+_COPULA = re.compile(r"\s?(?:です|である|になります|となります|입니다|이다)(?=\W|$)")
 
 
 @lru_cache(maxsize=64)
@@ -118,6 +121,7 @@ def following(text: str, lead: re.Match[str], rung: str) -> Statement:
 
 def first_sentence(text: str) -> str:
     """The text up to the end of its first sentence or line."""
+    text = _COPULA.sub("", text) if not text.isascii() else text
     whole = [match.span() for match in _WHOLE.finditer(text)]
     for end in _SENTENCE_END.finditer(text):
         inside = any(start <= end.start() < stop for start, stop in whole)

@@ -30,6 +30,8 @@ class Math(Ladder):
 
     def read(self, fragment: str) -> str | None:
         fragment = _NOT_BUT.sub("", fragment[:MAX_ANSWER]).strip()
+        if not re.search(r"[^\W_]|[∞∅]", fragment):
+            return None
         start = NUMBER.match(fragment)
         if not (start and fragment[:1] not in "$\\") and (stated := formulas(fragment)):
             return canonical(", ".join(stated))

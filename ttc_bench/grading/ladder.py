@@ -118,7 +118,7 @@ class Ladder:
             cut = early
         if cut is None:
             return text, stated
-        return text[:cut], [s for s in self.statements(text[:cut])]
+        return text[:cut], self.statements(text[:cut])
 
     def _declined(self, fragment: str) -> bool:
         words = fragment.lstrip(" \"'“‘(*")

@@ -59,10 +59,10 @@ _STYLE = [
 _OUTER = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), (r"\text{", "}"), ("{", "}")]
 _ABOUT = re.compile(r"(?:\\approx|≈|approximately|about|exactly)\s*", re.IGNORECASE)
 _NAME = (  # of a quantity: x, a_n, f(x), f^{-1}(x), (x, y), AB, [ABC], m\angle A, \text{Area}, Area of ABC
-    r"(?:\\?[A-Za-z]\w?(?:_\{?\w{1,9}\}?)?'{0,2}(?:\^\{-1\})?(?:\(\s*[a-z](?:\s*,\s*[a-z]){0,3}\s*\))?"
+    r"(?:(?:\\[A-Za-z]{2,10}|[A-Za-z][0-9]?)(?:_\{?\w{1,9}\}?)?'{0,2}(?:\^\{-1\})?(?:\(\s*[a-z](?:\s*,\s*[a-z]){0,3}\s*\))?"
     r"|\(\s*[a-z](?:\s*,\s*[a-z]){1,3}\s*\)|P\([^()=]{1,30}(?:=[^()=]{1,10})?\)|[A-Z]{2,4}|[\[|][A-Z]{2,4}[\]|]"
     r"|m?\s*\\angle\s*[A-Z]{1,3}|\\(?:overline|overrightarrow|vec|mathbf|operatorname)\s*\{[A-Za-z]{1,9}\}"
-    r"|\\(?:text|mathrm)\s*\{[^{}]{1,60}\}|[A-Z]?[a-z]{3,20}(?: [A-Za-z]{1,12}){0,4})"
+    r"|\\(?:text|mathrm)\s*\{[^{}]{1,60}\}|(?:[A-Z]?[a-z]{4,20}|[Ss]um|[Mm]ax|[Mm]in)(?: [A-Za-z]{1,12}){0,4})"
 )
 _NAMED = re.compile(rf"{_NAME}\s*(?:=|\\in(?![A-Za-z])|∈)\s*([^=]+)")
 _EQUATION = re.compile(rf"({_NAME})=(.+)")
@@ -84,7 +84,9 @@ def canonical(text: str) -> str | None:
         s = s[len(outer[0]) : len(s) - len(outer[1])].strip().rstrip(_END)
     s = _ABOUT.sub("", s, count=1) if _ABOUT.match(s) else s
     if named := _NAMED.fullmatch(s) or _REVERSED.fullmatch(s):
-        s = named[1].strip()
+        value = named[1].strip()
+        if _quantity(value) or not _UNKNOWN.search(_COMMANDS.sub("", value)):  # x = 5, but not y = 2x + 3
+            s = value
     left, equals, right = s.rpartition("=")
     if equals and not _UNWORKED.search(_COMMANDS.sub("", left + right)):  # "2 + 3 = 5": worked out, no equation
         s = right.strip()
@@ -100,7 +102,8 @@ def canonical(text: str) -> str | None:
     return _quantity(s) or (s.lower() if _WORDY.fullmatch(s) else s) or None
 
 
-_UNWORKED = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z]{2})|[<>!]")  # an unknown, or another relation
+_UNWORKED = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z]{2})|[<>]|!=")  # an unknown, or another relation
+_UNKNOWN = re.compile(r"(?<![A-Za-z])(?![ei](?![A-Za-z]))[A-Za-z](?![A-Za-z]{2})")
 _COMMANDS = re.compile(r"\\(?:text|mathrm)\s*\{[^{}]*\}|\\[A-Za-z]+")
 
 

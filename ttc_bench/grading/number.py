@@ -14,11 +14,11 @@ from ttc_bench.grading.typography import MAX_ANSWER, clean
 
 _EQUALS = re.compile(r"=|≈|\\approx")
 _OPERATOR = re.compile(
-    r"\s*(?:[-+*/×÷^=≈)]|\\(?:times|cdot|div|approx))|\s+[A-Za-z]\s"
+    r"!?\s*(?:[-+*/×÷^=≈)]|\\(?:times|cdot|div|approx))|\s+[A-Za-z]\s"
     r"|(?:\s+(?!because|since|as\b|so\b|where|which|when|if|for)[A-Za-z]{2,12}){1,2}\s*[+*/×÷=]\s*[$\d(]"
 )
 _ARITHMETIC = re.compile(r"\s*(?:[-+*/×÷^]|\\(?:times|cdot|div))\s*[$\d(]")
-_PAIRS = r"(?:feet|foot|ft|inch(?:es)?|hours?|hrs?|minutes?|mins?|seconds?|secs?|days?|weeks?|months?|years?|pounds?|lbs?|ounces?|oz|km|meters?|cm|kg|grams?|degrees?)"
+_PAIRS = r"(?:feet|foot|ft|inch(?:es)?|hours?|hrs?|minutes?|mins?|seconds?|secs?|days?|weeks?|months?|years?|pounds?|lbs?|ounces?|oz|in|min|h|s|m|g|km|meters?|cm|kg|grams?|degrees?)"
 _COMPOUND = re.compile(  # one quantity of several numbers: no number
     r"(?<![\w.:])[0-9]{1,4}(?::[0-9]{1,3}){1,3}(?![\w:])|(?<![\w/])[0-9]{1,4}([-/])[0-9]{1,2}\1[0-9]{1,4}(?![\w/])"
     rf"|(?<![\w.])[0-9][0-9.,]{{0,20}}[ -]?{_PAIRS},?(?: and)? [0-9][0-9.,]{{0,20}}[ -]?{_PAIRS}\b"
@@ -46,8 +46,13 @@ _DIRECT = re.compile(
     r"|\\(?:text|mathrm|approx)\w*)\W*)*",
     re.IGNORECASE,
 )
-_ALTERNATIVE = re.compile(r"\s*(?:or|and|,|/)\s+(?:\$?(-?[0-9][0-9,]*)(?![\w.%]|,[0-9]))")
+_ALTERNATIVE = re.compile(
+    r"\s*(?:or|and|,|/)\s+(?:maybe |perhaps |possibly |[a-z] ?= ?)?(?:\$?(-?[0-9][0-9,]*)(?![\w.%]|,[0-9]))"
+)
 _LONE = re.compile(r"\W{0,6}(?:x = )?\\?[$€£]?-?[0-9][0-9,.]*\s?%?(?: [A-Za-z]{2,15}){0,2}\W{0,4}")
+
+
+_ITEM = re.compile(r"^[ \t]{0,8}[0-9]{1,2}[.)][ \t]{1,4}(?=[A-Za-z*(])", re.MULTILINE)  # of a numbered list
 
 
 class Numeral(NamedTuple):
@@ -105,6 +110,8 @@ class Number(Ladder):
         return bool(among := numerals(text)) and self._several(text, among[0])
 
     def last(self, text: str) -> str | None:
+        if len(_ITEM.findall(text)) > 1:
+            text = _ITEM.sub("", text)
         if _LONE.fullmatch(head := first_line(text)) and (direct := self.read(head)) is not None:
             return direct
         digit = max(text.rfind(d) for d in "0123456789")

@@ -90,11 +90,13 @@ def localised(text: str) -> str:
     return _SUFFIX.sub(lambda m: {"k": " thousand", "m": " million", "b": " billion"}[m[1].lower()], text)
 
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
 )
-_CARDINALS = {w: i for i, w in enumerate(f"{_ONES} eighteen nineteen".split())}
-_CARDINALS |= {w: 10 * (i + 2) for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())}
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_CARDINALS = {word: value for value, word in enumerate(_SMALL.split())}
+_CARDINALS |= {word: 10 * tens for tens, word in enumerate(_TENS.split(), start=2)}
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _WORD = re.compile(r"[a-z]+")
 
@@ -104,6 +106,8 @@ def worded(text: str) -> str | None:
     "two thirds", "one hundred and five". None where the fragment does not begin with one, or goes on as "one of them"
     does."""
     words = _WORD.findall(text[:200].lower())
+    if {"dollars", "cents"} <= set(words):
+        return None
     sign = -1 if words and words[0] in ("negative", "minus") else 1
     words = words[1:] if sign < 0 else words
     while words and words[0] in ("exactly", "only", "just", "about", "approximately", "around", "a", "an"):

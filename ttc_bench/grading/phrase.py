@@ -18,22 +18,32 @@ _REASON = re.compile(
     r"|;\s.*|\s+(?:rather than|instead of)\s.*",
     re.DOTALL | re.IGNORECASE,
 )
-_NOT_BUT = re.compile(r"^not .{1,60}?,? but (?:rather )?", re.IGNORECASE)
+_NOT_BUT = re.compile(
+    r"^(?:(?:is |was )?not|isn['’]t|wasn['’]t) .{1,60}?,? (?:but|it['’]s|it is) (?:rather )?", re.IGNORECASE
+)
 _QUOTED = re.compile(r"^[\"“«„‘'`]([^\"”»“’`]{1,300})[\"”»“’'`](?=[\s.,;:!]|$)")
 _LABEL = re.compile(r"^\(?[A-Ea-e][).]\s+(?=\w{2})")
 # A sign that is part of a word: C++, C#, A+, -5. Everything else that is no letter or digit is a space.
-_WORD = re.compile(r"(?<![\w)])-(?=\.?\d)|[^\W_]+(?:\+{1,2}|#|\*)?(?![\w])|[^\W_]+|(?<=\b[A-Z])-(?=\W*$)")
+_WORD = re.compile(r"(?<![\w)])-(?=\.?\d)|[^\W_]+(?:\+{1,2}|#|\*)?(?![\w])|[^\W_]+|(?<=\b[A-Za-z])-(?=\W*$)")
 _SUBJECT = re.compile(r"(?:so|thus|therefore|hence|finally|in conclusion|then),? ", re.IGNORECASE)
 _IS = re.compile(
-    r"^(?:the|its|it|his|her|their|this|that|my|your|our)\b(?: (?!is\b|are\b|was\b|were\b)[\w'’-]+){0,8}? (?:is|are|was|were|will be|must be|should be)"
-    r" (?:called |named |most likely |probably |indeed )?",
+    r"^(?:it['’]s|that['’]s|(?:the|its|it|his|her|their|this|that|my|your|our)\b(?: (?!is\b|are\b|was\b|were\b)[\w'’-]+){0,8}? (?:is|are|was|were|will be|must be|should be))"
+    r":? (?:called |named |most likely |probably |indeed )?",
     re.IGNORECASE,
 )
 _HAS = re.compile(r"^[A-Z]\w+ (?:has|holds|gets|owns|ends up with|is holding) (?=(?:the|a|an) )")
 _IS_THE = re.compile(r" (?:is|was|are|were) the\b.*$", re.DOTALL)
+_PROPER = re.compile(r"(?:The )?(?:[A-Z][\w'’.-]*)(?: (?:[A-Z][\w'’.-]*|of|de|von|van))*")
 _CUT_OFF = re.compile(r"\b(?:the|an?|of|and|or|to|is|are|has|in|that|with|so|for|by|from|at|as)$", re.IGNORECASE)
 _REASONING = re.compile(
     r"\b(?:so|because|therefore|thus|then|since|let's|let me|we (?:need|have|can)|first,)\b", re.IGNORECASE
+)
+
+
+_SPEAKER = re.compile(
+    r"(?:i (?:do|don't|can|can't|cannot|could|am|was|would|need|think|believe|apologi[sz]e)|i'm|sorry|unfortunately|as an ai|let me"
+    r"|we (?:can|cannot|need|have|do))\b",
+    re.IGNORECASE,
 )
 
 
@@ -46,6 +56,8 @@ class Text(Ladder):
     def read(self, fragment: str) -> str | None:
         text = re.sub(r"<[^<>\s][^<>]{0,40}>|\$", "", fragment[:MAX_ANSWER]) if re.search(r"\w", fragment) else fragment
         plain = _COMMAND.sub(" ", text[:MAX_ANSWER]).strip()
+        if self.undecided(plain):
+            return None
         if not re.search(r"[^\W_]", plain):
             symbols = "".join(plain.split()).strip("\"'`")
             return None if not re.search(r"[^\s.,;:!?*_-]", symbols) else " ".join(symbols)
@@ -60,13 +72,14 @@ class Text(Ladder):
         return re.match(r"\W*(?:either|neither) \S.{0,80}? n?or \S", fragment, re.IGNORECASE) is not None
 
     def last(self, text: str) -> str | None:
-        line = one_line(text, 12) or one_line(first_line(text), 6)
-        if line is None:
-            parts = sentences(text.strip()[-MAX_ANSWER:])
-            line = one_line(parts[-1], 10) if parts and _SUBJECT.match(parts[-1].strip()) else None
-        if line is None or _CUT_OFF.search(line):
+        parts = sentences(text.strip()[-MAX_ANSWER:])
+        concludes = len(parts) > 1 and _SUBJECT.match(parts[-1].strip())
+        line = one_line(parts[-1], 10) if concludes else one_line(text, 12) or one_line(first_line(text), 6)
+        if line is None or _CUT_OFF.search(line) or line.endswith("?") or _SPEAKER.match(line):
             return None
         line = _SUBJECT.sub("", line, count=1) if _SUBJECT.match(line) else line
+        if (named := _IS_THE.search(line)) and _PROPER.fullmatch(line[: named.start()]):
+            return self.read(line[: named.start()])
         if named := _IS.match(line) or _HAS.match(line):
             return self.read(line[named.end() :])
         if named := _IS_THE.search(line):

@@ -9,10 +9,10 @@ import unicodedata
 MAX_ANSWER = 1000  # characters; nothing longer is an answer
 
 
-class _Plain(dict[int, str]):
+class _Plain(dict[int, str | None]):
     """For str.translate: what a character is written as; looked up once for each character that occurs."""
 
-    def __missing__(self, code: int) -> str:
+    def __missing__(self, code: int) -> str | None:
         char = chr(code)
         digit = unicodedata.decimal(char, None)
         if digit is not None:

@@ -18,15 +18,19 @@ _FILLER = (
 )
 _DENIAL = re.compile(
     rf"(?:(?:(?:\bnot|n['’]t|\bnever|\bcannot|\bhardly|\bfar from|\bfails? to|\banything but|\brather than|\binstead of)\s+(?:{_FILLER}\s+)*(?:\(\s*)?){{1,3}}"
-    r"|(?:\bnot|n['’]t|\bcannot) (?:think|believe|conclude|say|claim|agree|mean|imply|follow|make|show|prove)\b[^.,;:!?\n]{0,50})$",
+    r"|(?:\bnot|n['’]t|\bcannot) (?:think|believe|conclude|say|claim|agree|mean|imply|follow|make|show|prove)\b[^.,;:!?\n]{0,50}"
+    r"|\b(?:not true|not the case|false|wrong|incorrect|untrue) (?:that|to (?:say|call|claim|conclude))\b[^.,;:!?\n]{0,50})$",
     re.IGNORECASE,
 )
-_NEGATION = re.compile(r"not|n['’]t|never|cannot|hardly|far|fail|anything|rather|instead", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"not|n['’]t|never|cannot|hardly|far|fail|anything|rather|instead|wrong|incorrect|untrue|false that", re.IGNORECASE
+)
 _NO_SUCH = re.compile(r"\bno $|\bwithout (?:any |an? )?$", re.IGNORECASE)
 _OPEN = re.compile(
-    r"\b(?:whether|if|unless|either|neither|unsure|suppos\w+|assum\w+)\b(?: [\w'’-]+){0,6} [\"'“‘(]?$", re.IGNORECASE
+    r"\b(?:possibly|maybe|perhaps) $|\b(?:whether|if|unless|either|neither|unsure|suppos\w+|assum\w+)\b(?: [\w'’-]+){0,6} [\"'“‘(]?$",
+    re.IGNORECASE,
 )
-_JOINT = r"[\"'”’*)]{0,3}(?:\s*(?:/|\||,?\s+(?:or|and|nor|vs\.?|versus)\s+(?:is |not )?|,)\s*)[\"'“‘*(]{0,3}"
+_JOINT = r"[\"'”’*)]{0,3}(?:\s*(?:/|\||,?\s+(?:or|and|nor|vs\.?|versus)\s+(?:is |not )?|,|\n\s{0,4}(?:[-*•]|[0-9][.)])?)\s*)[\"'“‘*(]{0,3}"
 _CONCLUSION = re.compile(r"\W*(?:so|thus|therefore|hence|finally|in conclusion|overall)\b", re.IGNORECASE)
 
 
@@ -47,15 +51,21 @@ class Words(Ladder):
         return _alternatives(tuple(self.choices)).search(fragment[:MAX_ANSWER]) is not None
 
     def last(self, text: str) -> str | None:
-        start = _words(tuple(self.choices), firm=True).match(text.lstrip(" \n*_\"'#>(`"))
-        direct = None
-        if start and re.match(r"[\"'*_)`]*(?:[,.;:!]|\s*$|\s*[-—–]|\n)", text.lstrip(" \n*_\"'#>(`")[start.end() :]):
-            direct = next(self._named(start[0], firm=True), None)
-        for sentence in reversed(sentences(paragraph(text, 4 * MAX_ANSWER))):
+        text = _alternatives(tuple(self.choices)).sub(" ", paragraph(text, 4 * MAX_ANSWER))
+        direct = self._direct(text.lstrip(" \n*_\"'#>(`"))
+        for sentence in reversed(sentences(text)):
             named = list(self._named(sentence, firm=True))
             if named and (direct is None or _CONCLUSION.match(sentence)):
                 return named[-1]
         return direct or self.read(one_line(text) or "")
+
+    def _direct(self, text: str) -> str | None:
+        """The word that a text begins with, where a comma or the like ends it: "Yes, she does"."""
+        start = _words(tuple(self.choices), firm=True).match(text)
+        if start is None or _alternatives(tuple(self.choices)).match(text):
+            return None
+        ended = re.match(r"[\"'*_)`]*(?:[,.;:!]|\s*$|\s*[-—–]|\n)", text[start.end() : start.end() + 20])
+        return next(self._named(start[0], firm=True), None) if ended else None
 
     def _named(self, text: str, firm: bool = False) -> Iterator[str]:
         """The words that a text names and leaves standing, in order."""
@@ -93,5 +103,5 @@ def _words(choices: tuple[str, ...], firm: bool = False) -> re.Pattern[str]:
 def _alternatives(choices: tuple[str, ...]) -> re.Pattern[str]:
     """Two or more of the words joined as equals: "yes or no", "True/False", "valid, invalid"."""
     word = "(?:" + "|".join(re.escape(w) for w in choices) + ")"
-    pairs = "|".join(rf"{re.escape(a)}{_JOINT}(?:{word}{_JOINT})*(?!{re.escape(a)}\b){word}" for a in choices)
+    pairs = "|".join(rf"{re.escape(a)}{_JOINT}(?:{word}{_JOINT}){{0,8}}(?!{re.escape(a)}\b){word}" for a in choices)
     return re.compile(rf"(?<!\w)(?:{pairs})(?!\w)(?!\s*=)", re.IGNORECASE)
