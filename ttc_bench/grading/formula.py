@@ -21,6 +21,7 @@ _COMES_TO = re.compile(
     r"[\s,]*(?:(?:which|that|it|this|and|thus|so|or)\s+)?(?:\w+\s+)?(?:is|are|equals?|to be|=|becomes?|simplif\w+ to|gives?|giving|yields?"
     r"|i\.e\.,?|equal to|comes? to|reduces? to|namely|equivalent(?:ly)?(?: to)?)(?:\s+(?:equal to|simply|exactly|just|then|also))?[\s:,]*"
 )
+_CONDITION = re.compile(r"\b(?:for|when|where|whenever|since|if|because|given|as|provided)\s*(?:(?:all|every|any|that)\s)?\s*$")
 _NOT_BUT = re.compile(r"^\s*not .{1,60}?,? but (?:rather )?", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"\\begin\{(\w+)\}.{1,900}?\\end\{\1\}", re.DOTALL)
 
@@ -55,7 +56,7 @@ class Math(Ladder):
                 continue
             if matched := list(FORMULA.finditer(sentence)):
                 tail = NUMBER.search(sentence, matched[-1].end())
-                if tail is None and (stated := formulas(sentence)):
+                if tail is None and (stated := concluding(sentence)):
                     return canonical(_EQUALS.split(", ".join(stated))[-1])
             return Number().last(sentence) or self._displayed(window)
         return None
@@ -82,6 +83,21 @@ def formulas(fragment: str) -> list[str]:
         out.append(next(filter(None, match.groups())))
         end = match.end()
     return out
+
+
+def concluding(sentence: str) -> list[str]:
+    """The formulas that a sentence ends in, but for a condition behind them ("$y = 5$ for $x = 2$")."""
+    groups: list[list[str]] = []
+    end = 0
+    for match in FORMULA.finditer(sentence):
+        between = sentence[end : match.start()]
+        if groups and _CONDITION.search(between):
+            break
+        if not groups or not _LIST.fullmatch(between):
+            groups.append([])
+        groups[-1].append(next(filter(None, match.groups())))
+        end = match.end()
+    return groups[-1] if groups else []
 
 
 def _prose(text: str) -> bool:
