@@ -21,7 +21,9 @@ _COMES_TO = re.compile(
     r"[\s,]*(?:(?:which|that|it|this|and|thus|so|or)\s+)?(?:\w+\s+)?(?:is|are|equals?|to be|=|becomes?|simplif\w+ to|gives?|giving|yields?"
     r"|i\.e\.,?|equal to|comes? to|reduces? to|namely|equivalent(?:ly)?(?: to)?)(?:\s+(?:equal to|simply|exactly|just|then|also))?[\s:,]*"
 )
-_CONDITION = re.compile(r"\b(?:for|when|where|whenever|since|if|because|given|as|provided)\s*(?:(?:all|every|any|that)\s)?\s*$")
+_CONDITION = re.compile(
+    r"\b(?:for|when|where|whenever|since|if|because|given|as|provided)\s*(?:(?:all|every|any|that)\s)?\s*$"
+)
 _NOT_BUT = re.compile(r"^\s*not .{1,60}?,? but (?:rather )?", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"\\begin\{(\w+)\}.{1,900}?\\end\{\1\}", re.DOTALL)
 
