@@ -77,7 +77,11 @@ FORMULA = re.compile(
     r"\$\$(.+?)\$\$|\$(?=\S)((?:\\\$|[^$])+?)(?<![\s\\])\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
 )
 _WHOLE = re.compile(FORMULA.pattern + r"|\\begin\{(\w+\*?)\}.*?\\end\{\5\}", re.DOTALL)  # no sentence ends in there
-_OPENING = re.compile(r"(?:[\s:*_`]|=>|->|→|⇒|=|>(?=\s*[\w$\\])|\}(?=\s*[\w$\\]))*")
+_OPENING = re.compile(
+    r"(?:[\s:*_`…]|\.{2,}|(?:donc|somit|folglich|entonces|quindi|dunque|portanto|therefore|thus|clearly|simply|indeed|probably"
+    r"|most likely|definitely)\b,?(?=\s)|=>|->|→|⇒|=|>(?=\s*[\w$\\])|\}(?=\s*[\w$\\]))*",
+    re.IGNORECASE,
+)
 
 
 _COPULA = re.compile(r"\s?(?:です|である|になります|となります|입니다|이다)(?=\W|$)")

@@ -38,7 +38,7 @@ _JUDGED = re.compile(
     r"(?:(?:the |our |my |an? )?(?:\w+ )?(?:correct|right|best|true|answer|solution|choice)\b)"
 )
 _CHOSEN = re.compile(
-    r"(?:\b(?:choose|chose|pick|picked|select|selected|go with|going with|went with|opt for|settle on)|选择|选项|选|選)\s*"
+    r"(?:\b(?:choose|chose|pick|picked|select|selected|go with|going with|went with|opt for|settle on)|选择|选项(?:是|为)?|選択肢|选|選)\s*"
     r"(?:option |choice |answer |letter )?[*_:(\[ ]{0,3}(?P<option>[A-Z])(?![\w'’])"
 )
 _UNSURE = re.compile(r"\b(?:whether|if|not)\s+(?:option )?$|n't\s$")
@@ -66,7 +66,8 @@ class Choice(Ladder):
     def read(self, fragment: str) -> str | None:
         text = _plain(fragment)
         named: set[str] = {letter.upper() for letter in _NAMED.findall(text)}
-        options = [option for option in self._options(text) if not option.wrong]
+        clause = re.match(r"that\b", text) is not None  # "that A is taller than B": letters are names there
+        options = [option for option in self._options(text, firm=clause) if not option.wrong]
         if len(named) == 1 and (letter := named.pop()) in {option.letter for option in options}:
             return letter
         return options[0].letter if options and not _several(text, options) else None

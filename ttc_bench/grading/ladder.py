@@ -103,7 +103,7 @@ class Ladder:
                     best, answer = statement, reading
                 break
         if best is not None:
-            corrected = self._corrected(text[best.end :])
+            corrected = self._corrected(text[max(best.start, best.end - len(best.fragment)) :])
             return Extraction(corrected or answer, "last" if corrected else best.rung)
         answer = self.last(self._unannounced(text[silent:]))
         return Extraction(answer, "none" if answer is None else "last")
@@ -157,8 +157,8 @@ class Ladder:
 
 
 _TAKEN_BACK = re.compile(
-    r"(?:^|(?<=[.!?\n] )|(?<=[.!?\n,]))[ \t]*(?:but |oh,? |hmm,? |no,? )?(?:wait|hold on|correction|oops|scratch that|sorry"
-    r"|i made a mistake|that is (?:wrong|not right|incorrect)|that's (?:wrong|not right|incorrect))\b[,.:!]?",
+    r"(?<=[.!?\n,])[ \t]*(?:but |oh,? |hmm,? |no,? )?(?:wait|hold on|correction|oops|scratch that|sorry"
+    r"|i made a mistake|no,? (?:it's|it is|i mean|make that|that would be)|that is (?:wrong|not right|incorrect)|that's (?:wrong|not right|incorrect))\b[,.:!]?",
     re.IGNORECASE,
 )
 _CONFIRMED = re.compile(

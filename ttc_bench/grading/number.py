@@ -20,7 +20,7 @@ _OPERATOR = re.compile(
 _ARITHMETIC = re.compile(r"\s*(?:[-+*/×÷^]|\\(?:times|cdot|div))\s*[$\d(]")
 _PAIRS = r"(?:feet|foot|ft|inch(?:es)?|hours?|hrs?|minutes?|mins?|seconds?|secs?|days?|weeks?|months?|years?|pounds?|lbs?|ounces?|oz|in|min|h|s|m|g|km|meters?|cm|kg|grams?|degrees?)"
 _COMPOUND = re.compile(  # one quantity of several numbers: no number
-    r"(?<![\w.:])[0-9]{1,4}(?::[0-9]{1,3}){1,3}(?![\w:])|(?<![\w/])[0-9]{1,4}([-/])[0-9]{1,2}\1[0-9]{1,4}(?![\w/])"
+    r"(?<![\w'])[0-9]{1,2}['’] ?[0-9]{1,2}(?:[\"”]|'')|(?<![\w.:])[0-9]{1,4}(?::[0-9]{1,3}){1,3}(?![\w:])|(?<![\w/])[0-9]{1,4}([-/])[0-9]{1,2}\1[0-9]{1,4}(?![\w/])"
     rf"|(?<![\w.])[0-9][0-9.,]{{0,20}}[ -]?{_PAIRS},?(?: and)? [0-9][0-9.,]{{0,20}}[ -]?{_PAIRS}\b"
 )
 _CENTS = re.compile(r"\$?([0-9]{1,9})(?: dollars?)? and ([0-9]{1,2}) cents?\b", re.IGNORECASE)
@@ -40,14 +40,14 @@ _GOVERNED = re.compile(
     r"|\bto (?!be\b|get\b|have\b|equal\b|reach\b|total\b|become\b|about\b|only\b|just\b)[a-z]+ ?$",
     re.IGNORECASE,
 )
-_BECAUSE = re.compile(r"\s(?:because|which is why)\s", re.IGNORECASE)
+_BECAUSE = re.compile(r"\s(?:because|which is why|which is(?= \S+ (?:less|more|fewer|greater)\b))\s", re.IGNORECASE)
 _DIRECT = re.compile(
     r"\W*(?:(?:approximately|about|around|roughly|exactly|only|just|simply|equal to|equals|a total of|\w{1,2}\s*=|x|rs|usd|eur"
     r"|\\(?:text|mathrm|approx)\w*)\W*)*",
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(
-    r"\s*(?:or|and|,|/)\s+(?:maybe |perhaps |possibly |[a-z] ?= ?)?(?:\$?(-?[0-9][0-9,]*)(?![\w.%]|,[0-9]))"
+    r"\s*(?:or|and|to|,|/)\s+(?:maybe |perhaps |possibly |[a-z] ?= ?)?(?:\$?(-?[0-9][0-9,]*)(?![\w.%]|,[0-9]))"
 )
 _LONE = re.compile(r"\W{0,6}(?:x = )?\\?[$€£]?-?[0-9][0-9,.]*\s?%?(?: [A-Za-z]{2,15}){0,2}\W{0,4}")
 
@@ -136,7 +136,7 @@ class Number(Ladder):
         if other is None or other[1].replace(",", "") == first.value:
             return False
         joined, rest = other[0].strip(), text[other.end() :]
-        return joined.startswith("or") or re.fullmatch(rf"(?:{_ALTERNATIVE.pattern})*\W*", rest) is not None
+        return joined.startswith(("or", "to")) or re.fullmatch(rf"(?:{_ALTERNATIVE.pattern})*\W*", rest) is not None
 
 
 def _prepared(fragment: str) -> str:

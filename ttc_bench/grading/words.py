@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ttc_bench.grading.announcements import sentences
+from ttc_bench.grading.announcements import CORRECTION, sentences
 from ttc_bench.grading.extraction import one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _FILLER = (
     r"(?:be|been|being|an?|the|really|necessarily|deductively|logically|formally|strictly|quite|always|actually|entirely"
-    r"|considered|evaluated|equal to|to be|exactly|simply|at all|in fact|a case of|said to be|clearly|technically|completely)"
+    r"|considered|evaluated|equal to|to be|exactly|simply|at all|in fact|a case of|said to be|clearly|technically|completely|seem|seems|appear|look|sound)"
 )
 _DENIAL = re.compile(
     rf"(?:(?:(?:\bnot|n['’]t|\bnever|\bcannot|\bhardly|\bfar from|\bfails? to|\banything but|\brather than|\binstead of)\s+(?:{_FILLER}\s+)*(?:\(\s*)?){{1,3}}"
@@ -31,6 +31,7 @@ _OPEN = re.compile(
     re.IGNORECASE,
 )
 _JOINT = r"[\"'”’*)]{0,3}(?:\s*(?:/|\||,?\s+(?:or|and|nor|vs\.?|versus)\s+(?:is |not )?|,|\n\s{0,4}(?:[-*•]|[0-9][.)])?)\s*)[\"'“‘*(]{0,3}"
+_QUESTION = re.compile(r"[^.!?\n]*\?")
 _CONCLUSION = re.compile(r"\W*(?:so|thus|therefore|hence|finally|in conclusion|overall)\b", re.IGNORECASE)
 
 
@@ -52,6 +53,7 @@ class Words(Ladder):
 
     def last(self, text: str) -> str | None:
         text = _alternatives(tuple(self.choices)).sub(" ", paragraph(text, 4 * MAX_ANSWER))
+        text = _QUESTION.sub(" ", text)
         direct = self._direct(text.lstrip(" \n*_\"'#>(`"))
         for sentence in reversed(sentences(text)):
             named = list(self._named(sentence, firm=True))
@@ -62,7 +64,7 @@ class Words(Ladder):
     def _direct(self, text: str) -> str | None:
         """The word that a text begins with, where a comma or the like ends it: "Yes, she does"."""
         start = _words(tuple(self.choices), firm=True).match(text)
-        if start is None or _alternatives(tuple(self.choices)).match(text):
+        if start is None or _alternatives(tuple(self.choices)).match(text) or CORRECTION.search(text, start.end() + 1):
             return None
         ended = re.match(r"[\"'*_)`]*(?:[,.;:!]|\s*$|\s*[-—–]|\n)", text[start.end() : start.end() + 20])
         return next(self._named(start[0], firm=True), None) if ended else None
