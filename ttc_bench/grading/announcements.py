@@ -13,7 +13,8 @@ _KIND = r"(?:final |correct |right |best |overall |numerical |required |expected
 _BE = r"(?:is|should be|must be|would be|will be|has to be|ought to be|can only be|becomes|was)\b"
 _ARROW = r"(?:[:=]|→|⇒|[-=]>)"
 _ENGLISH = (
-    rf"\b(?:the|my|our|your|this|so|thus|hence|then|therefore) {_KIND}{{0,3}}answer (?:here |then |now |thus |therefore )?(?:{_BE}|(?=[a-z]{{2,5}}n't\b)|{_ARROW})"
+    rf"\b(?:the|my|our|your|this|so|thus|hence|then|therefore) {_KIND}{{0,3}}answer(?:'s\b|(?:,? (?:here|then|now"
+    rf"|thus|therefore),?)? ?(?:{_BE}|(?=[a-z]{{2,5}}n't\b)|{_ARROW}))"
     rf"|^[ \t>#*_-]{{0,8}}(?:the |my |your )?{_KIND}{{0,3}}(?:answer|ans|result|conclusion|verdict)[*_ ]{{0,4}}{_ARROW}"
     rf"|\bfinal(?: answer| result| output| choice| verdict)?[*_ ]{{0,4}}:"
     r"|\banswer ?(?:→|⇒|[-=]>)"
@@ -21,10 +22,13 @@ _ENGLISH = (
 )
 # A noun for "answer", a few words, and a form of "to be" or a colon.
 _FOREIGN = (
-    r"\b(?:antwort|lösung|ergebnis|réponse|résultat|respuesta|opción|resultado|solución|risposta|opzione|risultato|resposta|opção|alternativa|antwoord"
-    r"|svaret|svar|odpowiedź|wynik|odpověď|odpoveď|válasz|vastaus|răspunsul|cevap|yanıt|ответ|вариант|відповідь|απάντηση"
+    r"\b(?:antwort|lösung|ergebnis|réponse|résultat|respuesta|opción|resultado|solución|risposta|opzione|risultato"
+    r"|resposta|opção|alternativa|antwoord"
+    r"|svaret|svar|odpowiedź|wynik|odpověď|odpoveď|válasz|vastaus|răspunsul|cevap|yanıt|ответ|вариант|відповідь"
+    r"|απάντηση"
     r"|jawaban(?:nya)?|đáp án|đáp số|câu trả lời|jibu)\b[^.:=\n\d]{0,40}?"
-    r"(?:\b(?:ist|lautet|beträgt|wäre|est|sera|es|sería|è|sarà|é|será|is|luidt|är|er|on|jest|wynosi|brzmi|to|je|az|este|равен"
+    r"(?:\b(?:ist|lautet|beträgt|wäre|est|sera|es|sería|è|sarà|é|será|is|luidt|är|er|on|jest|wynosi|brzmi|to|je|az"
+    r"|este|равен"
     r"|равно|это|будет|є|είναι|adalah|ialah|là|ni)\b|[:=—]|(?=\s[0-9(]))"
     r"|(?:答案|答え|答|正解|正答|解答|结果|結果|결과|정답|답)[^\n.:=0-9A-Za-z]{0,12}?(?:是|应为|為|为|は|은|는|이|[:=])"
     r"|(?:उत्तर|जवाब|الإجابة|الجواب|คำตอบ|תשובה|התשובה)[^.:=\n\d]{0,30}?(?:है|هي|هو|คือ|היא|[:=]|(?=\s[0-9(]))"
@@ -33,17 +37,20 @@ _LOOSE = re.compile(
     r"(?<!\bto )(?<!\bnot )(?<!\bcan )(?<!n't )(?<!\bwe )(?<!\byou )"
     r"\b(?:answers?(?! (?:the|this|that|these|your|my|all|any|it|choices|options|format|key)\b)"
     r"|(?:correct|right|best|only) (?:option|choice|one)|my (?:choice|guess|pick))\b"
-    rf"(?:\$[^$\n]{{0,30}}\$|[^.:=\n]){{0,60}}?(?:\b(?:is|are|be|was|becomes|equals)\b|{_ARROW}|(?=\b(?:cannot|can't|can not|could not)\b))"
+    rf"(?:\$[^$\n]{{0,30}}\$|[^.:=\n]){{0,60}}?(?:\b(?:is|are|be|was|becomes|equals)\b|{_ARROW}|(?=\b(?:cannot|can't"
+    rf"|can not|could not)\b))"
     r"|^[ \t>#*_]{1,8}(?:the )?(?:final |correct )?answer[*_ ]{0,4}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _SUBJECT = re.compile(  # "B is the correct answer": the answer stands in front
-    rf"\b(?:is|are|was|must be|should be|would be|gives us|seems to be) (?:indeed |clearly |also |thus |therefore |then )?(?:the |my |our |your )"
+    rf"\b(?:is|are|was|must be|should be|would be|gives us|seems to be) (?:indeed |clearly |also |thus |therefore "
+    rf"|then )?(?:the |my |our |your )"
     rf"{_KIND}{{0,3}}(?:answer|option|choice)\b",
     re.IGNORECASE,
 )
 _NO_SUBJECT = re.compile(
-    r"\W*(?:(?:so|thus|and|but|hence|therefore|then)\W+)?(?:this|that|it|which|what|who|here|there|below|above|one|none|neither"
+    r"\W*(?:(?:so|thus|and|but|hence|therefore|then)\W+)?(?:this|that|it|which|what|who|here|there|below|above|one"
+    r"|none|neither"
     r"|each|both|the (?:following|above|latter|former))\b",
     re.IGNORECASE,
 )
@@ -51,8 +58,10 @@ _CHAT = re.compile(r"(?:\A|(?<=\n))[ \t*]{0,4}A(?:nswer)?[*]{0,2}:(?=[ *])")
 # Right before an announcement: it is weighed, or reported, and not made.
 _TENTATIVE = re.compile(
     r"(?:\b(?:thought|think at first|at first|initial\w*|originally|first guess|first attempt|naive\w*|tempt\w+|wrongly"
-    r"|mistakenly|some (?:people )?(?:say|think|believe)|someone|(?:might|may|could|would) (?:think|say|guess|believe|expect)"
-    r"|claims?|claimed|not sure|unsure|doubt|doesn't mean|does not mean|not (?:think|believe)|n't (?:think|believe|mean))\b[^,;:.\n]{0,60}"
+    r"|mistakenly|some (?:people )?(?:say|think|believe)|someone|(?:might|may|could|would) (?:think|say|guess|believe"
+    r"|expect)"
+    r"|claims?|claimed|not sure|unsure|doubt|doesn't mean|does not mean|not (?:think|believe)|n't (?:think|believe"
+    r"|mean))\b[^,;:.\n]{0,60}"
     r"|\b(?:if|whether|unless|suppos\w+|assum\w+|imagine|say|pretend)(?: that)? ?)$",
     re.IGNORECASE,
 )
@@ -61,16 +70,20 @@ _TASK = re.compile(  # the answer as what is still to be found
     re.IGNORECASE,
 )
 CORRECTION = re.compile(
-    r"\b(?:wait|hold on|actually|correction|oops|mistake|mistaken|sorry|apolog\w+|scratch that|hmm+|let me (?:re|double)"
-    r"|re-?check|on second thought|that is (?:wrong|not right|incorrect)|that's (?:wrong|not right|incorrect))\b|(?<![A-Za-z])no,",
+    r"\b(?:wait|hold on|actually|correction|oops|mistake|mistaken|sorry|apolog\w+|scratch that|hmm+|let me (?:re"
+    r"|double)"
+    r"|re-?check|on second thought|that is (?:wrong|not right|incorrect)|that's (?:wrong|not right|incorrect))\b"
+    r"|(?<![A-Za-z])no,",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"\n|(?:[.?]|!(?!\s*[=+*/^-]))(?=[\"'”’)*_$\]]*(?:\s|$))")
 _ABBREVIATION = re.compile(
-    r"\b(?:St|Dr|Mr|Mrs|Ms|Jr|Sr|Prof|Mt|Ft|Gen|Sen|Rep|Rev|Capt|Lt|vs|approx|e\.g|i\.e|a\.m|p\.m|(?:[A-Z]\.)+[A-Z]|[A-Z])$"
+    r"\b(?:St|Dr|Mr|Mrs|Ms|Jr|Sr|Prof|Mt|Ft|Gen|Sen|Rep|Rev|Capt|Lt|vs|approx|e\.g|i\.e|a\.m|p\.m|(?:[A-Z]\.)+[A-Z]"
+    r"|[A-Z])$"
 )
 _STARTER = re.compile(
-    r"\s+(?:The|It|This|That|These|He|She|They|We|I|You|So|In|Because|Since|Therefore|Thus|Hence|However|And|But|If|Let|Note|Hope|As"
+    r"\s+(?:The|It|This|That|These|He|She|They|We|I|You|So|In|Because|Since|Therefore|Thus|Hence|However|And|But|If"
+    r"|Let|Note|Hope|As"
     r"|For|When|There|Here|Now|To|Then|My|Our|No|Not|Yes|Wait|Actually|Hmm|Sorry)\b|\s+[^A-Z\s]"
 )
 FORMULA = re.compile(
@@ -78,7 +91,8 @@ FORMULA = re.compile(
 )
 _WHOLE = re.compile(FORMULA.pattern + r"|\\begin\{(\w+\*?)\}.*?\\end\{\5\}", re.DOTALL)  # no sentence ends in there
 _OPENING = re.compile(
-    r"(?:[\s:*_`…]|\.{2,}|(?:donc|somit|folglich|entonces|quindi|dunque|portanto|therefore|thus|clearly|simply|indeed|probably"
+    r"(?:[\s:*_`…]|\.{2,}|(?:donc|somit|folglich|entonces|quindi|dunque|portanto|therefore|thus|clearly|simply|indeed"
+    r"|probably"
     r"|most likely|definitely)\b,?(?=\s)|=>|->|→|⇒|=|>(?=\s*[\w$\\])|\}(?=\s*[\w$\\]))*",
     re.IGNORECASE,
 )
@@ -156,5 +170,7 @@ def _abbreviated(text: str, at: int, end: int) -> bool:
     if mark[0] in ("e.g", "i.e"):
         return True
     before = text[: at - len(mark[0])].rstrip()
+    if not before and re.match(r"\s+[a-z]{2}", text[end : end + 4]):  # E. coli, where the answer begins with it
+        return True
     initial = not before or before.endswith(".") or before.split()[-1][:1].isupper() or len(mark[0]) > 1
     return initial and re.match(r"\s+[A-Z][a-z.]", text[end : end + 4]) is not None and not _STARTER.match(text, end)

@@ -33,17 +33,19 @@ _WRONG = re.compile(
 )
 _PREDICATE = re.compile(r"[)\]]?\s*(?:[^,.;\n]{0,40}?\s)?(?:is|are|was)\s(\w+(?: \w+)?)")
 _JUDGED = re.compile(
-    r"(?:\b(?:option|choice|answer|statement)\s+)?(?P<option>\([A-Za-z]\)|\b(?![AI] (?!is\b|must|should|would|seems)[a-z])[A-Z])(?![\w'’])[^.\n]{0,60}?"
+    r"(?:\b(?:option|choice|answer|statement)\s+)?(?P<option>\([A-Za-z]\)|\b(?![AI] (?!is\b|must|should|would"
+    r"|seems)[a-z])[A-Z])(?![\w'’])[^.\n]{0,60}?"
     r"\s(?:is|must be|should be|would be|seems)\s(?:(?:indeed|clearly|thus|therefore|also|actually|most likely) )?"
     r"(?:(?:the |our |my |an? )?(?:\w+ )?(?:correct|right|best|true|answer|solution|choice)\b)"
 )
 _CHOSEN = re.compile(
-    r"(?:\b(?:choose|chose|pick|picked|select|selected|go with|going with|went with|opt for|settle on)|选择|选项(?:是|为)?|選択肢|选|選)\s*"
+    r"(?:\b(?:choose|chose|pick|picked|select|selected|go with|going with|went with|opt for|settle on)|选择|选项(?:是|为)?"
+    r"|選択肢|选|選)\s*"
     r"(?:option |choice |answer |letter )?[*_:(\[ ]{0,3}(?P<option>[A-Z])(?![\w'’])"
 )
 _UNSURE = re.compile(r"\b(?:whether|if|not)\s+(?:option )?$|n't\s$")
 _CONCLUSION = re.compile(r"\W*(?:(?:so|thus|therefore|hence|finally|in conclusion|ergo)\b|∴|=>|→)", re.IGNORECASE)
-_IS_LETTER = re.compile(r"(?:\bis|['’]s|\bbe)\s[A-Z]$")
+_IS_LETTER = re.compile(r"(?:\bis|['’]s|\bbe|\bbut)\s[A-Z]$")
 _LISTED = re.compile(r"^\W{0,3}([A-Z])[).:]\s", re.MULTILINE)
 _BARE = re.compile(r"\W*(?:(?:option|choice|answer)\s+)?\(?[A-Za-z]\W*", re.IGNORECASE)
 _BEGINS = re.compile(r"\W*(?:(?:option|choice|answer)\s+)?[A-Za-z](?:\W|$)", re.IGNORECASE)
@@ -134,7 +136,8 @@ def _several(text: str, options: Sequence[Option]) -> bool:
     if len(options) < 2 or options[0].letter == options[1].letter:
         return False
     joined = re.search(
-        rf"(?<!\w){options[0].letter}[)\]]?(?:\s*(?:,?\s*(?:and/or|or|and)\b|,|/|&)\s*)"
+        rf"(?<!\w){options[0].letter}[)\]]?(?:\s*(?:,?\s*(?:and/or|or|and|oder|und|ou|et|o|y|или|и|或|和)\b|,|/|&"
+        rf"|(?<=\))(?=\s?\())\s*)"
         rf"(?:(?:maybe|perhaps|possibly|either|even|also) )?(?:option |choice )?[(\[]?{options[1].letter}(?!\w)",
         text,
         re.IGNORECASE,

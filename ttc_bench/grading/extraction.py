@@ -31,18 +31,22 @@ _BETWEEN_BOXES = re.compile(r"[\s$\\(),]*(?:,|\band\b|\bor\b)[\s$\\(),]*")
 _ANSWER_TAG = re.compile(r"<(?:final[_ ]?)?answer>", re.IGNORECASE)
 _ANSWER_TAG_END = re.compile(r"</?(?:final[_ ]?)?answer>", re.IGNORECASE)
 _FIELD = re.compile(
-    r"[\"'](?:(?:final|correct|your)?[_ ]?(?:answer|choice)|(?:final[_ ]?)?(?:result|output|response|prediction|label|verdict))"
-    r"[\"']\s{0,20}:\s{0,20}(?:\"((?:[^\"\\\n]|\\.){0,500})\"|'([^'\n]{0,500})'|\[([^\[\]\n]{0,500})\]|([^\"',{}\[\]\n]{1,100}))",
+    r"[\"'](?:(?:final|correct|your)?[_ ]?(?:answer|choice)|(?:final[_ ]?)?(?:result|output|response|prediction|label"
+    r"|verdict))"
+    r"[\"']\s{0,20}:\s{0,20}(?:\"((?:[^\"\\\n]|\\.){0,500})\"|'([^'\n]{0,500})'|\[([^\[\]\n]{0,500})\]"
+    r"|([^\"',{}\[\]\n]{1,100}))",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"^[ \t]{0,8}(?:```|~~~)[\w+#.-]{0,20}[ \t]{0,8}$|```(?:[a-z]{1,12}(?=\s))?", re.MULTILINE)
 _TURN = re.compile(r"<\|?(?:im_end|im_start|end_of_text|endoftext|eot_id|end)\|?>|</s>|\[/?INST\]|<end_of_turn>")
 _NEXT = re.compile(
-    r"^[ \t#*]{0,6}(?:Q|(?:Next |New |Another )?(?:Question|Problem|Exercise)|Human|User|Instruction)\b[^\n:?.]{0,12}:",
+    r"^[ \t#*]{0,6}(?:Q|(?:Next |New |Another )?(?:Question|Problem|Exercise)|Human|User"
+    r"|Instruction)\b(?:[^\n:?.]{0,12}:| \d{1,3}\.)",
     re.MULTILINE | re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"(?:(?<=[.!?])\s|^)[ \t*_>(-]{0,6}(?:let me know|please let me|i hope (?:this|that|it)|hope (?:this|that|it)|feel free"
+    r"(?:(?<=[.!?])\s|^)[ \t*_>(-]{0,6}(?:let me know|please let me|i hope (?:this|that|it)|hope (?:this|that|it)"
+    r"|feel free"
     r"|if you (?:have|need|want|would|'d)|is there anything|would you like|do you (?:have|want|need)|thank|confidence"
     r"|i'm (?:\d+ ?% )?(?:confident|sure)|i am (?:\d+ ?% )?(?:confident|sure)|happy to help|have a (?:great|nice|good))"
     r"[^\n]*",

@@ -18,8 +18,10 @@ _EQUALS = re.compile(r"=|≈|\\approx")
 _LIST = re.compile(r"\s*,?\s*(?:and|or)?\s*")
 # Between two formulas: the second is what the first one comes to.
 _COMES_TO = re.compile(
-    r"[\s,]*(?:(?:which|that|it|this|and|thus|so|or)\s+)?(?:\w+\s+)?(?:is|are|equals?|to be|=|becomes?|simplif\w+ to|gives?|giving|yields?"
-    r"|i\.e\.,?|equal to|comes? to|reduces? to|namely|equivalent(?:ly)?(?: to)?)(?:\s+(?:equal to|simply|exactly|just|then|also))?[\s:,]*"
+    r"[\s,]*(?:(?:which|that|it|this|and|thus|so|or)\s+)?(?:\w+\s+)?(?:is|are|equals?|to be|=|becomes?|simplif\w+ to"
+    r"|gives?|giving|yields?"
+    r"|i\.e\.,?|equal to|comes? to|reduces? to|namely|equivalent(?:ly)?(?: to)?)(?:\s+(?:equal to|simply|exactly|just"
+    r"|then|also))?[\s:,]*"
 )
 _CONDITION = re.compile(
     r"\b(?:for|when|where|whenever|since|if|because|given|as|provided)\s*(?:(?:all|every|any|that)\s)?\s*$"

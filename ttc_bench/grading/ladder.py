@@ -41,13 +41,16 @@ _DECLINED = re.compile(
     re.IGNORECASE,
 )
 _NO_ANSWER = re.compile(
-    r"(?:none of (?:the|these|those|them)|neither|unknown|undetermined|indeterminate|unclear|uncertain|not (?:known|given|clear|certain)(?! yet)"
+    r"(?:none of (?:the|these|those|them)|neither|unknown|undetermined|indeterminate|unclear|uncertain|not (?:known"
+    r"|given|clear|certain)(?! yet)"
     r"|n/a\b|missing|not (?:among|one of|listed)|no (?:answer|option|choice|solution))",
     re.IGNORECASE,
 )
 _POINTS_ELSEWHERE = re.compile(
-    r"\W*(?:not (?:yet )?clear|clear|as follows|as (?:above|below|shown)|above|below|shown|found|obtained|given|the following"
-    r"|correct|wrong|incorrect|right|here|this|that|these|simple|easy|straightforward|therefore|then|now|just|simply|obvious"
+    r"\W*(?:not (?:yet )?clear|clear|as follows|as (?:above|below|shown)|above|below|shown|found|obtained|given"
+    r"|the following"
+    r"|correct|wrong|incorrect|right|here|this|that|these|simple|easy|straightforward|therefore|then|now|just|simply"
+    r"|obvious"
     r"|the same|in the|let)\b",
     re.IGNORECASE,
 )
@@ -141,6 +144,8 @@ class Ladder:
 
     def _unannounced(self, text: str) -> str:
         text = without_closing(text)
+        if opening := _COURTESY.match(text):
+            text = text[opening.end() :]
         declined = None
         for declined in _DECLINED.finditer(text):  # noqa: B007 - only the last one is wanted
             pass
@@ -158,9 +163,11 @@ class Ladder:
 
 _TAKEN_BACK = re.compile(
     r"(?<=[.!?\n,])[ \t]*(?:but |oh,? |hmm,? |no,? )?(?:wait|hold on|correction|oops|scratch that|sorry"
-    r"|i made a mistake|no,? (?:it's|it is|i mean|make that|that would be)|that is (?:wrong|not right|incorrect)|that's (?:wrong|not right|incorrect))\b[,.:!]?",
+    r"|i made a mistake|no,? (?:it's|it is|i mean|make that|that would be)|that is (?:wrong|not right|incorrect)"
+    r"|that's (?:wrong|not right|incorrect))\b[,.:!]?",
     re.IGNORECASE,
 )
+_COURTESY = re.compile(r"\s*(?:sure|certainly|of course|okay|ok|great question)[!,.:]\s+", re.IGNORECASE)
 _CONFIRMED = re.compile(
     r"\b(?:correct|confirm\w*|right|yes|matches|consistent|checks out|verified|same|fine|good)\b", re.IGNORECASE
 )

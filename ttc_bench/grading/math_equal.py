@@ -59,7 +59,8 @@ _STYLE = [
 _OUTER = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), (r"\text{", "}"), ("{", "}")]
 _ABOUT = re.compile(r"(?:\\approx|≈|approximately|about|exactly)\s*", re.IGNORECASE)
 _NAME = (  # of a quantity: x, a_n, f(x), f^{-1}(x), (x, y), AB, [ABC], m\angle A, \text{Area}, Area of ABC
-    r"(?:(?:\\[A-Za-z]{2,10}|[A-Za-z][0-9]?)(?:_\{?\w{1,9}\}?)?'{0,2}(?:\^\{-1\})?(?:\(\s*[a-z](?:\s*,\s*[a-z]){0,3}\s*\))?"
+    r"(?:(?:\\[A-Za-z]{2,10}|[A-Za-z][0-9]?)(?:_\{?\w{1,9}\}?)?'{0,2}(?:\^\{-1\})?"
+    r"(?:\(\s*[a-z](?:\s*,\s*[a-z]){0,3}\s*\))?"
     r"|\(\s*[a-z](?:\s*,\s*[a-z]){1,3}\s*\)|P\([^()=]{1,30}(?:=[^()=]{1,10})?\)|[A-Z]{2,4}|[\[|][A-Z]{2,4}[\]|]"
     r"|m?\s*\\angle\s*[A-Z]{1,3}|\\(?:overline|overrightarrow|vec|mathbf|operatorname)\s*\{[A-Za-z]{1,9}\}"
     r"|\\(?:text|mathrm)\s*\{[^{}]{1,60}\}|(?:[A-Z]?[a-z]{4,20}|[Ss]um|[Mm]ax|[Mm]in)(?: [A-Za-z]{1,12}){0,4})"
@@ -191,8 +192,8 @@ def split_list(s: str) -> list[str]:
 
 
 class Parts:
-    r"""An answer of several parts: "list" 1, 2; "set" \{1, 2\}; "()" (1, 2), a pair or an open interval; "[]" and so on.
-    kind "" where it is one."""
+    r"""An answer of several parts: "list" 1, 2; "set" \{1, 2\}; "()" (1, 2), a pair or an open interval; "[]"
+    and so on.    kind "" where it is one."""
 
     def __init__(self, kind: str, parts: Sequence[str]) -> None:
         self.kind, self.parts = kind, parts
@@ -229,7 +230,7 @@ class Parts:
 
 
 def _closed(inside: str) -> bool:
-    """Whether no bracket closes that was not opened inside: not so in "(1, 2) and (3, 4)" without its outer brackets."""
+    """Whether no bracket closes that was not opened inside, as in "(1, 2) and (3, 4)" without its outer brackets."""
     depth = 0
     for char in inside:
         depth += (char in "([{") - (char in ")]}")

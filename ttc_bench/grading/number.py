@@ -18,38 +18,51 @@ _OPERATOR = re.compile(
     r"|(?:\s+(?!because|since|as\b|so\b|where|which|when|if|for)[A-Za-z]{2,12}){1,2}\s*[+*/×÷=]\s*[$\d(]"
 )
 _ARITHMETIC = re.compile(r"\s*(?:[-+*/×÷^]|\\(?:times|cdot|div))\s*[$\d(]")
-_PAIRS = r"(?:feet|foot|ft|inch(?:es)?|hours?|hrs?|minutes?|mins?|seconds?|secs?|days?|weeks?|months?|years?|pounds?|lbs?|ounces?|oz|in|min|h|s|m|g|km|meters?|cm|kg|grams?|degrees?)"
+_PAIRS = (
+    r"(?:feet|foot|ft|inch(?:es)?|hours?|hrs?|minutes?|mins?|seconds?|secs?|days?|weeks?"
+    r"|months?|years?|pounds?|lbs?|ounces?|oz|in|min|h|s|m|g|km|meters?|cm|kg|grams?|degrees?)"
+)
 _COMPOUND = re.compile(  # one quantity of several numbers: no number
-    r"(?<![\w'])[0-9]{1,2}['’] ?[0-9]{1,2}(?:[\"”]|'')|(?<![\w.:])[0-9]{1,4}(?::[0-9]{1,3}){1,3}(?![\w:])|(?<![\w/])[0-9]{1,4}([-/])[0-9]{1,2}\1[0-9]{1,4}(?![\w/])"
+    r"(?<![\w'])[0-9]{1,2}['’] ?[0-9]{1,2}(?:[\"”]|'')|(?<![\w.:])[0-9]{1,4}(?::[0-9]{1,3}){1,3}(?![\w:])"
+    r"|(?<![\w/])[0-9]{1,4}([-/])[0-9]{1,2}\1[0-9]{1,4}(?![\w/])"
     rf"|(?<![\w.])[0-9][0-9.,]{{0,20}}[ -]?{_PAIRS},?(?: and)? [0-9][0-9.,]{{0,20}}[ -]?{_PAIRS}\b"
 )
 _CENTS = re.compile(r"\$?([0-9]{1,9})(?: dollars?)? and ([0-9]{1,2}) cents?\b", re.IGNORECASE)
 _BETWEEN = re.compile(r"\bbetween \S{1,20} and \S{1,20}(?=[\s,.]|$)", re.IGNORECASE)
 _DENIED = re.compile(
-    r"(?:\b(?:not|isn't|never|rather than|instead of|unlike)|n['’]t(?: be)?) (?:just |be |equal to |exactly )?\\?[$€£]?-?[0-9][0-9,.]*(?![\w%])",
+    r"(?:\b(?:not|isn't|never|rather than|instead of|unlike)|n['’]t(?: be)?) (?:just |be |equal to "
+    r"|exactly )?\\?[$€£]?-?[0-9][0-9,.]*(?![\w%])",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"\b(?:option|step|case|part|day|question|problem|plan|method|figure|table|chapter|room|year|week|example|equation|choice"
+    r"\b(?:option|step|case|part|day|question|problem|plan|method|figure|table|chapter|room|year|week|example"
+    r"|equation|choice"
     r"|number|no\.|grade|level|stage|phase|round|page|line|item|player|person|train|store|scenario|section) ?#?$|#$",
     re.IGNORECASE,
 )
 _GOVERNED = re.compile(
-    r"\b(?:from|in|for|at|after|on|per|over|within|during|every|each|out of|than|since|until|before|through|across|all|both)"
+    r"\b(?:from|in|for|at|after|on|per|over|within|during|every|each|out of|than|since|until|before|through|across"
+    r"|all|both)"
     r"(?: (?:the|all|these|those|her|his|their|its|about|a|other|first|last|next|only|just))?(?: [a-z]+ing)? ?$"
     r"|\bto (?!be\b|get\b|have\b|equal\b|reach\b|total\b|become\b|about\b|only\b|just\b)[a-z]+ ?$",
     re.IGNORECASE,
 )
 _BECAUSE = re.compile(r"\s(?:because|which is why|which is(?= \S+ (?:less|more|fewer|greater)\b))\s", re.IGNORECASE)
 _DIRECT = re.compile(
-    r"\W*(?:(?:approximately|about|around|roughly|exactly|only|just|simply|equal to|equals|a total of|\w{1,2}\s*=|x|rs|usd|eur"
+    r"\W*(?:(?:approximately|about|around|roughly|exactly|only|just|simply|equal to|equals|a total of|\w{1,2}\s*=|x"
+    r"|rs|usd|eur"
     r"|\\(?:text|mathrm|approx)\w*)\W*)*",
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(
     r"\s*(?:or|and|to|,|/)\s+(?:maybe |perhaps |possibly |[a-z] ?= ?)?(?:\$?(-?[0-9][0-9,]*)(?![\w.%]|,[0-9]))"
 )
-_LONE = re.compile(r"\W{0,6}(?:x = )?\\?[$€£]?-?[0-9][0-9,.]*\s?%?(?: [A-Za-z]{2,15}){0,2}\W{0,4}")
+_COMES_TO = re.compile(
+    r"(?:\bwhich (?:is|equals|gives|makes)|\bthat is|\bi\.e\.|\bnamely|\bequals|\bequal to|\bor"
+    r"|\bfor a total of),? [$\\]{0,2}$",
+    re.IGNORECASE,
+)
+_LONE = re.compile(r"(?![-*•]\s)\W{0,6}(?:x = )?\\?[$€£]?-?[0-9][0-9,.]*\s?%?(?: [A-Za-z]{2,15}){0,2}\W{0,4}")
 
 
 _ITEM = re.compile(r"^[ \t]{0,8}[0-9]{1,2}[.)][ \t]{1,4}(?=[A-Za-z*(])", re.MULTILINE)  # of a numbered list
@@ -94,8 +107,14 @@ class Number(Ladder):
         if not among:
             return None if re.search(r"[0-9]", text) else worded(text)
         first = among[0]
-        if not _DIRECT.fullmatch(text, 0, first.start):
+        direct = _DIRECT.fullmatch(text, 0, first.start) is not None
+        if not direct and not self._several(text, first):
             first = chief(text, among)[0]
+        arithmetic = _ARITHMETIC.match(text, first.end)
+        if arithmetic or (not direct and not self._several(text, first)):  # "9 + 9, which is 18"
+            comes_to = [n for n in among[1:] if _COMES_TO.search(text[max(0, n.start - 30) : n.start])]
+            if comes_to and not _EQUALS.search(text, first.end):
+                return comes_to[-1].value
         if first.value is not None and _OPERATOR.match(
             text, first.end
         ):  # "3 + 5 = 8": what comes out, not what goes in

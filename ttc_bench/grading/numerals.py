@@ -13,7 +13,7 @@ _ARGUMENT = r"\s*(?:\{{\s*(?P<{0}>-?[0-9][0-9,.]*)\s*\}}|(?P<{0}1>[0-9]))"
 _SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 NUMBER = re.compile(
     rf"""
-    (?<![\w^]) (?<!\*\*) (?<![0-9]\.) (?<![_^]\{{) (?<!\}}\{{) (?<!frac\{{) (?<!sqrt\{{)  # a part of something else
+    (?<![\w^√]) (?<!\*\*) (?<![0-9]\.) (?<![_^]\{{) (?<!\}}\{{) (?<!frac\{{) (?<!sqrt\{{)  # a part of something else
     (?> (?P<sign>(?:(?<![)\]}}])-)?(?P<currency>\\?[$€£¥₹]\s?-?)?)
         (?: (?:(?P<whole>{_DIGITS})\s*)? \\[dt]?frac {_ARGUMENT.format("top")} {_ARGUMENT.format("bottom")}
           | (?:(?P<mixed>{_DIGITS})\s+(?:and\s+)?)? (?P<over>{_DECIMAL}) \s*/\s* (?P<under>{_DECIMAL})
@@ -21,7 +21,8 @@ NUMBER = re.compile(
             (?: [eE](?P<e>[-+]?[0-9]+)(?!\w)
               | \s*(?:\\times|\\cdot|[×x*])\s*10\s*\^\s*\{{?\s*(?P<ten>-?[0-9]+)
               | \s(?P<scale>(?i:thousand|million|billion|trillion))s?\b )? \}}? ) )
-    (?!\s*\*\*) (?!\s*\^(?!\s*\{{?\s*\\circ)) (?!\s?\\(?:sqrt|pi)\b) (?![0-9]|[xyz]\b)  # nor 2 of 2^5, 5 of 5\pi
+    (?!\s*\*\*) (?!\s*\^(?!\s*\{{?\s*\\circ)) (?!\s?(?:\\(?:sqrt|pi)\b|[√π]))
+    (?![0-9]|[xyz]\b)  # nor 2 of 2^5, 5 of 5\pi
     """,
     re.VERBOSE,
 )
@@ -74,10 +75,14 @@ _SUFFIX = re.compile(r"(?<=[0-9])([kKMB])\b(?![.'’-]?[a-zA-Z])")
 _NEGATIVE = re.compile(r"(?<![0-9] )\b(?:negative|minus)\s+(?=\\?[$€£¥₹]?\.?[0-9])", re.IGNORECASE)
 
 
+_AND_A_PART = re.compile(r"(?<![\d.,/])([0-9]{1,9}) and (a half|a quarter|three quarters)\b", re.IGNORECASE)
+_ENDS = {"a half": ".5", "a quarter": ".25", "three quarters": ".75"}
+
+
 def localised(text: str) -> str:
     """Numbers with spaces, points or apostrophes between thousands and a decimal comma in the English spelling; and
     "negative 5" with its sign."""
-    text = _NEGATIVE.sub("-", text)
+    text = _AND_A_PART.sub(lambda m: m[1] + _ENDS[m[2].lower()], _NEGATIVE.sub("-", text))
     if "'" in text or "’" in text:
         text = _APOSTROPHES.sub("", text)
     text = _SPACED.sub(lambda m: m[1].replace(" ", ""), text)
@@ -127,6 +132,8 @@ def worded(text: str) -> str | None:
             break
         used += 1
     rest = words[used:]
+    if used and rest[:3] in (["and", "a", "half"], ["and", "a", "quarter"]):
+        return spell(sign * (value + group + Fraction(1, _PARTS[rest[2]])))
     part = _PARTS.get(rest[0].removesuffix("s").replace("halve", "half")) if rest else None
     if part and (used or rest[0] in ("half", "third", "quarter")):
         return spell(Fraction(sign * max(value + group, 1), part))

@@ -14,7 +14,8 @@ from ttc_bench.grading.typography import MAX_ANSWER
 
 _COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|boxed)(?![A-Za-z])\s?|\\[A-Za-z]+")
 _REASON = re.compile(
-    r"(?:,\s+|\s+)(?:because|since)\s.*|,\s+(?:as|so|not|which|where|and not|rather than|instead of|with|who)\s.*|\s+(?:-|—)\s.*"
+    r"(?:,\s+|\s+)(?:because|since)\s.*|,\s+(?:as|so|not|which|where|and not|rather than|instead of|with|who)\s.*"
+    r"|\s+(?:-|—)\s.*"
     r"|;\s.*|\s+(?:rather than|instead of)\s.*",
     re.DOTALL | re.IGNORECASE,
 )
@@ -22,12 +23,13 @@ _NOT_BUT = re.compile(
     r"^(?:(?:is |was )?not|isn['’]t|wasn['’]t) .{1,60}?,? (?:but|it['’]s|it is) (?:rather )?", re.IGNORECASE
 )
 _QUOTED = re.compile(r"^[\"“«„‘'`]([^\"”»“’`]{1,300})[\"”»“’'`](?=[\s.,;:!]|$)")
-_LABEL = re.compile(r"^\(?[A-Ea-e][).]\s+(?=\w{2})")
+_LABEL = re.compile(r"^\(?[A-Ea-e][)]\s+(?=\w{2})")
 # A sign that is part of a word: C++, C#, A+, -5. Everything else that is no letter or digit is a space.
 _WORD = re.compile(r"(?<![\w)])-(?=\.?\d)|[^\W_]+(?:\+{1,2}|#|\*)?(?![\w])|[^\W_]+|(?<=\b[A-Za-z])-(?=\W*$)")
 _SUBJECT = re.compile(r"(?:so|thus|therefore|hence|finally|in conclusion|then),? ", re.IGNORECASE)
 _IS = re.compile(
-    r"^(?:it['’]s|that['’]s|(?:the|its|it|his|her|their|this|that|my|your|our)\b(?: (?!is\b|are\b|was\b|were\b)[\w'’-]+){0,8}? (?:is|are|was|were|will be|must be|should be))"
+    r"^(?:it['’]s|that['’]s|(?:the|its|it|his|her|their|this|that|my|your|our)\b(?: (?!is\b|are\b|was\b"
+    r"|were\b)[\w'’-]+){0,8}? (?:is|are|was|were|will be|must be|should be))"
     r":? (?:called |named |most likely |probably |indeed )?",
     re.IGNORECASE,
 )
@@ -41,7 +43,8 @@ _REASONING = re.compile(
 
 
 _SPEAKER = re.compile(
-    r"(?:i (?:do|don't|can|can't|cannot|could|am|was|would|need|think|believe|apologi[sz]e)|i'm|sorry|unfortunately|as an ai|let me"
+    r"(?:i (?:do|don't|can|can't|cannot|could|am|was|would|need|think|believe|apologi[sz]e)|i'm|sorry|unfortunately"
+    r"|as an ai|let me"
     r"|we (?:can|cannot|need|have|do))\b",
     re.IGNORECASE,
 )

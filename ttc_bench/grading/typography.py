@@ -40,6 +40,7 @@ _WIDE_SEAM = re.compile("(?<=[A-Za-z])(?=[\uff10-\uff19])")
 _SEAM = re.compile(rf"(?<=[{_EAST}])(?=[0-9A-Za-z])|(?<=[0-9A-Za-z])(?=[{_EAST}])")
 _BOLD = re.compile(r"(?<!\w)\*\*|\*\*(?!\w)")  # not the power in 9**9
 _UNDERLINED = re.compile(r"(?<![\w_])__(?=[^\s_])|(?<=[^\s_])__(?![\w_])")
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _TAG = re.compile(r"</?(?:b|i|u|em|strong|span|div|p|code|mark|center|big|small)(?:\s[^<>]{0,80})?/?>", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s?/?>", re.IGNORECASE)
 _THIN = re.compile(r"(?<!\\)\\(?:[,;: ]|!\s{0,9})")
@@ -56,6 +57,8 @@ def clean(text: str) -> str:
         text = _THOUSANDS.sub(",", text).replace("{,}", ".")
     if "**" in text:
         text = _BOLD.sub("", text)
+    if "~~" in text:
+        text = _STRUCK.sub("", text)
     if "__" in text:
         text = _UNDERLINED.sub("", text)
     if "<" in text:

@@ -13,13 +13,18 @@ from ttc_bench.grading.ladder import Ladder
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _FILLER = (
-    r"(?:be|been|being|an?|the|really|necessarily|deductively|logically|formally|strictly|quite|always|actually|entirely"
-    r"|considered|evaluated|equal to|to be|exactly|simply|at all|in fact|a case of|said to be|clearly|technically|completely|seem|seems|appear|look|sound)"
+    r"(?:be|been|being|an?|the|really|necessarily|deductively|logically|formally|strictly|quite|always|actually"
+    r"|entirely"
+    r"|considered|evaluated|equal to|to be|exactly|simply|at all|in fact|a case of|said to be|clearly|technically"
+    r"|completely|seem|seems|appear|look|sound)"
 )
 _DENIAL = re.compile(
-    rf"(?:(?:(?:\bnot|n['’]t|\bnever|\bcannot|\bhardly|\bfar from|\bfails? to|\banything but|\brather than|\binstead of)\s+(?:{_FILLER}\s+)*(?:\(\s*)?){{1,3}}"
-    r"|(?:\bnot|n['’]t|\bcannot) (?:think|believe|conclude|say|claim|agree|mean|imply|follow|make|show|prove)\b[^.,;:!?\n]{0,50}"
-    r"|\b(?:not true|not the case|false|wrong|incorrect|untrue) (?:that|to (?:say|call|claim|conclude))\b[^.,;:!?\n]{0,50})$",
+    rf"(?:(?:(?:\bnot|n['’]t|\bnever|\bcannot|\bhardly|\bfar from|\bfails? to|\banything but|\brather than"
+    rf"|\binstead of)\s+(?:{_FILLER}\s+)*(?:\(\s*)?){{1,3}}"
+    r"|(?:\bnot|n['’]t|\bcannot) (?:think|believe|conclude|say|claim|agree|mean|imply|follow|make|show"
+    r"|prove)\b[^.,;:!?\n]{0,50}"
+    r"|\b(?:not true|not the case|false|wrong|incorrect|untrue) (?:that|to (?:say|call|claim"
+    r"|conclude))\b[^.,;:!?\n]{0,50})$",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(
@@ -27,10 +32,14 @@ _NEGATION = re.compile(
 )
 _NO_SUCH = re.compile(r"\bno $|\bwithout (?:any |an? )?$", re.IGNORECASE)
 _OPEN = re.compile(
-    r"\b(?:possibly|maybe|perhaps) $|\b(?:whether|if|unless|either|neither|unsure|suppos\w+|assum\w+)\b(?: [\w'’-]+){0,6} [\"'“‘(]?$",
+    r"\b(?:possibly|maybe|perhaps) $|\b(?:whether|if|unless|either|neither|unsure|suppos\w+"
+    r"|assum\w+)\b(?: [\w'’-]+){0,6} [\"'“‘(]?$",
     re.IGNORECASE,
 )
-_JOINT = r"[\"'”’*)]{0,3}(?:\s*(?:/|\||,?\s+(?:or|and|nor|vs\.?|versus)\s+(?:is |not )?|,|\n\s{0,4}(?:[-*•]|[0-9][.)])?)\s*)[\"'“‘*(]{0,3}"
+_JOINT = (
+    r"[\"'”’*)]{0,3}(?:\s*(?:/|\||,?\s+(?:or|and|nor|vs\.?|versus)\s+(?:is |not )?|,"
+    r"|\n\s{0,4}(?:[-*•]|[0-9][.)])?)\s*)[\"'“‘*(]{0,3}"
+)
 _QUESTION = re.compile(r"[^.!?\n]*\?")
 _CONCLUSION = re.compile(r"\W*(?:so|thus|therefore|hence|finally|in conclusion|overall)\b", re.IGNORECASE)
 
@@ -79,7 +88,11 @@ class Words(Ladder):
             denial = _DENIAL.search(before)
             if _OPEN.search(before):
                 continue
-            denied = len(_NEGATION.findall(denial[0])) % 2 == 1 if denial else bool(_NO_SUCH.search(before))
+            denied = (
+                len(_NEGATION.findall(denial[0])) % 2 == 1
+                if denial
+                else (choices[at] not in ("yes", "no") and bool(_NO_SUCH.search(before)))
+            )
             if not denied:
                 yield choices[at]
             elif len(choices) == 2:
@@ -88,7 +101,8 @@ class Words(Ladder):
 
 # "No" before one of these is an answer; before a noun it is not ("no way", "no doubt").
 _AFTER_NO = (
-    r"(?:because|since|as|if|it|its|the|they|he|she|we|you|i|this|that|these|those|there|not|for|so|and|but|or|when|unless|due"
+    r"(?:because|since|as|if|it|its|the|they|he|she|we|you|i|this|that|these|those|there|not|for|so|and|but|or|when"
+    r"|unless|due"
     r"|given|in|at|on|by|an?|after|is|with)"
 )
 
