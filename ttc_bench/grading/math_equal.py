@@ -193,7 +193,7 @@ def split_list(s: str) -> list[str]:
 
 class Parts:
     r"""An answer of several parts: "list" 1, 2; "set" \{1, 2\}; "()" (1, 2), a pair or an open interval; "[]"
-    and so on.    kind "" where it is one."""
+    and so on. kind "" where it is one."""
 
     def __init__(self, kind: str, parts: Sequence[str]) -> None:
         self.kind, self.parts = kind, parts
