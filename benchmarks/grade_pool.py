@@ -51,7 +51,7 @@ def main() -> None:
         extractions = [grader.extract(text) for text in row["response"]]
         rungs.update(f.rung for f in extractions)
         answers = group([f.answer for f in extractions], grader)
-        grades = [grader.correct(answer, problem) for answer in answers]
+        grades = [grader.correct(f.answer, problem) for f in extractions]
         candidates = [
             Candidate(answer, len(text.split()), score=reward[0])
             for answer, text, reward in zip(answers, row["response"], row["pred_score"], strict=True)

@@ -68,6 +68,10 @@ def run(
     limit: Annotated[int | None, typer.Option(help="Only the first problems of each task")] = None,
     difficulty: Annotated[str | None, typer.Option(help="Range for generated tasks, such as 2-5")] = None,
     data: Annotated[str | None, typer.Option(help="Local file or folder in place of a hub data set")] = None,
+    skip_bad_problems: Annotated[
+        bool | None,
+        typer.Option("--skip-bad-problems", help="Leave out, and count, those with unreadable gold answers"),
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens generated per sample (default 512)")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy (default 1.0)")] = None,
     top_p: Annotated[float | None, typer.Option(help="Nucleus sampling (default 1.0, off)")] = None,

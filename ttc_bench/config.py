@@ -42,6 +42,7 @@ class Config:
     samples: int = 8
     limit: int | None = None
     difficulty: tuple[int, int] | None = None
+    skip_bad_problems: bool = False  # whose gold answer cannot be read
     max_tokens: int = 512
     temperature: float = 1.0
     top_p: float = 1.0
@@ -262,8 +263,10 @@ def _value(key: str, kind: str, value: Any, at: str) -> Any:
             parts = str(value).replace("..", "-").split("-") if isinstance(value, str | int) else value
             low, high = int(parts[0]), int(parts[-1])
             return (low, high)
-        if isinstance(value, bool):
+        if isinstance(value, bool) != (kind == "bool"):
             raise ValueError
+        if kind == "bool":
+            return value
         if kind.startswith("int"):
             if float(value) != int(value):
                 raise ValueError

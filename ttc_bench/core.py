@@ -45,6 +45,7 @@ class Task:
     examples: tuple[Problem, ...] = ()  # worked, for few-shot prompts; never among `problems`
     description: str = ""
     guess: float | None = None  # accuracy of random guessing; None where the possible answers cannot be counted
+    skipped: int = 0  # problems left out because their gold answer cannot be read
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,13 @@ def load_tasks(config: Config) -> list[Task]:
     chosen = [
         task
         for name in config.task
-        for task in tasks.load(name, limit=config.limit, data=data, difficulty=config.difficulty)
+        for task in tasks.load(
+            name,
+            limit=config.limit,
+            data=data,
+            difficulty=config.difficulty,
+            skip_bad=config.skip_bad_problems,
+        )
     ]
     for task in chosen:
         if "cot-few-shot" in config.prompts and not task.examples:

@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ttc_bench.core import Problem
-from ttc_bench.grading.graders import GRADERS, Choice, Math, Number, Text, group
-from ttc_bench.grading.math_equal import canonical, spell
+from ttc_bench.grading.choice import Choice
+from ttc_bench.grading.formula import Math
+from ttc_bench.grading.graders import GRADERS, group
+from ttc_bench.grading.math_equal import canonical
+from ttc_bench.grading.number import Number
+from ttc_bench.grading.numerals import spell
+from ttc_bench.grading.phrase import Text
 
 
 @pytest.mark.parametrize(("grader", "a", "b"), EQUAL)
@@ -54,7 +59,31 @@ def test_graders_are_named_values():
 
 def test_group_gives_equal_answers_one_string():
     grouped = group([r"\sqrt{12}", None, r"2\sqrt{3}", "5", r"\sqrt{12}", r"2\sqrt3"], Math())
-    assert grouped == [r"\sqrt{12}", None, r"\sqrt{12}", "5", r"\sqrt{12}", r"\sqrt{12}"]
+    assert grouped == [r"2\sqrt3", None, r"2\sqrt3", "5", r"2\sqrt3", r"2\sqrt3"]
+
+
+@pytest.mark.parametrize("answers", [["1, 2", "(2, 1)"], ["(2, 1)", "1, 2"]])
+def test_the_gold_is_asked_about_every_answer_for_itself(answers):
+    """Grouped first, the whole class would get the grade of whichever answer came first."""
+    gold = Problem("p", "?", "(1, 2)")
+    assert {answer: Math().correct(answer, gold) for answer in answers} == {"1, 2": True, "(2, 1)": False}
+
+
+@settings(max_examples=40, deadline=None)
+@given(order=st.permutations(["1, 2", "(2, 1)", "(1, 2)", "2, 1", "1", r"\{1, 2\}", "x=1", None, "1, 2"]))
+def test_classes_do_not_depend_on_the_order_of_answers(order):
+    grouped = dict(zip(order, group(order, Math()), strict=True))
+    assert grouped[None] is None
+    assert grouped == dict(zip(sorted(grouped, key=str), group(sorted(grouped, key=str), Math()), strict=True))
+
+
+def test_a_class_follows_either_direction_of_a_lopsided_equality():
+    class Lopsided(Text):
+        def same(self, a: str, b: str) -> bool:
+            return a == b or (a, b) == ("b", "a")
+
+    assert group(["a", "b", "c"], Lopsided()) == ["a", "a", "c"]
+    assert group(["b", "a"], Lopsided()) == ["a", "a"]
 
 
 ANYTHING = st.one_of(

@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from ttc_bench.grading import math_worker
-from ttc_bench.grading.graders import Math, Number
+from ttc_bench.grading.formula import Math
+from ttc_bench.grading.number import Number
 
 
 def test_a_power_tower_in_python_is_no_number_and_no_hang():

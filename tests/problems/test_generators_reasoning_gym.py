@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ttc_bench.errors import TaskError
-from ttc_bench.grading.graders import Checked
+from ttc_bench.grading.phrase import Checked
 from ttc_bench.problems.generators import reasoning_gym as adapter
 
 

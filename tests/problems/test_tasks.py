@@ -105,6 +105,19 @@ def test_columns_and_the_mark_before_the_gold(tmp_path: Path) -> None:
     assert (problem.id, problem.answer, problem.difficulty) == ("mine-x7", "18", 2.0)
 
 
+def test_unreadable_golds_can_be_left_out_and_are_counted(tmp_path: Path) -> None:
+    rows = "".join(f'{{"question": "{i}?", "answer": "{gold}"}}\n' for i, gold in enumerate(["1", "many", "3", "?"]))
+    path = write(tmp_path, rows)
+    with pytest.raises(TaskError, match=r"line 2: gold answer 'many' .*--skip-bad-problems"):
+        tasks.load(path)
+    (task,) = tasks.load(path, skip_bad=True)
+    assert ([p.id for p in task.problems], task.skipped) == (["mine-0", "mine-2"], 2)
+    (task,) = tasks.load(path, skip_bad=True, limit=2)
+    assert (len(task.problems), task.skipped) == (2, 1)
+    with pytest.raises(TaskError, match="all 1 were skipped"):
+        tasks.load(write(tmp_path, '{"question": "1?", "answer": "many"}\n'), skip_bad=True)
+
+
 def test_variants(tmp_path: Path) -> None:
     assert [spec.name for spec, _ in tasks.specs("bbh-web-of-lies")] == ["bbh-web-of-lies"]
     assert len(tasks.specs("bbh")) == 7
@@ -138,7 +151,7 @@ def test_a_local_copy_of_a_hub_task(tmp_path: Path) -> None:
         ("", {}, r"data\.jsonl: the data set is empty"),
         ('{"question": "1?", "answer": "1"}\n{"question": "2?"}\n', {}, r"data\.jsonl, line 2: no field 'answer'"),
         ('{"question": "1?", "answer": "1"}\n\n{"answer": "2"}\n', {}, r"data\.jsonl, line 3: no field 'question'"),
-        ('{"question": "1?", "answer": "one"}\n', {}, r"line 1: gold answer 'one' cannot be read by the grader"),
+        ('{"question": "1?", "answer": "many"}\n', {}, r"line 1: gold answer 'many' cannot be read by the grader"),
         ('{"question": "1?", "answer": "1"}\n{broken\n', {}, r"data\.jsonl, line 2: not JSON"),
         ('[1, 2]\n', {}, r"line 1: expected a JSON object"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -69,6 +70,17 @@ def test_a_vote_among_one_is_exact_however_few_subsets_are_drawn(strategy: Subse
     outcome = replace(strategy, draws=10).outcome(pool, 1)
     assert outcome.weights == (1 / 49,) * 49
     assert outcome.draws is None
+
+
+@every
+@given(pool=pools, data=st.data())
+def test_a_score_that_is_no_number_is_no_verdict(
+    strategy: Strategy, pool: list[Candidate], data: st.DataObject
+) -> None:
+    """NaN compares false with everything: a sort that meets it gives any order, and a maximum any value."""
+    k = data.draw(st.integers(1, len(pool)))
+    odd = [replace(c, score=math.nan) if c.score is None else c for c in pool]
+    assert strategy.outcome(odd, k).weights == pytest.approx(strategy.outcome(pool, k).weights)
 
 
 @every

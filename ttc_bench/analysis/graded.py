@@ -92,15 +92,16 @@ def grade(plan: Plan, store: Store) -> list[GradedPool]:
 def _grade(task: Task, problem: Problem, pool: Mapping[int, Completion]) -> Graded:
     completions = tuple(pool.values())
     extractions = [task.grader.extract(c.text) for c in completions]
+    right = {answer: task.grader.correct(answer, problem) for answer in {e.answer for e in extractions}}
+    # for votes alone: a class can join what the gold tells apart
     answers = group([e.answer for e in extractions], task.grader)
-    right = {answer: task.grader.correct(answer, problem) for answer in set(answers)}
     return Graded(
         problem,
         tuple(pool),
         completions,
         tuple(answers),
         tuple(e.rung for e in extractions),
-        tuple(right[a] for a in answers),
+        tuple(right[e.answer] for e in extractions),
     )
 
 

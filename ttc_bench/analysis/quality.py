@@ -62,7 +62,11 @@ def quality(pool: GradedPool) -> Quality:
 
 def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[str]:
     """Sentences about missing samples and scores, and about pools whose samples are all the same text."""
-    sentences = []
+    sentences = [
+        f"{task.name}: {task.skipped} problems were left out, because their gold answers cannot be read"
+        for task in plan.tasks
+        if task.skipped
+    ]
     temperature = plan.config.temperature
     for pool in pools:
         name = f"{pool.task.name}, {pool.label()}"

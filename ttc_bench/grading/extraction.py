@@ -1,35 +1,57 @@
-r"""Where an answer may stand in a text: the fragments that each rung of the ladder offers, and what is never looked at.
+r"""What of a text can hold its answer: never the thinking, the next question or the closing words; and the places that
+are marked by form, not by words: boxes, tags, fields of JSON.
 
 All of it takes time linear in the text, whatever the text is: bounded repetitions, one pass over brackets.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple
 
-from ttc_bench.grading.math_equal import MAX_ANSWER
+from ttc_bench.grading.typography import MAX_ANSWER
 
-T = TypeVar("T")
 TRIES = 8  # matches looked at on one rung, from the last one back
 
+
+class Statement(NamedTuple):
+    """A fragment that states an answer: where it begins and ends, the rung of the ladder that it stands on."""
+
+    start: int
+    end: int
+    rung: str
+    fragment: str
+
+
 _THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
-_BRACKETS = re.compile(r"\\(?:boxed|fbox)\s*(\{)|\\.|[{}]", re.DOTALL)
-_USUAL = r"\bthe (?:final |correct )?answer is\b|^[ \t>#*_]{0,8}(?:the )?(?:final |correct )?answer[*_ ]{0,4}:"
-_USUAL += r"|^####[ \t]*(?=\S{1,40}[ \t]*$)"  # one word on the line; "#### Step 2: add" is a heading
-ANSWER_IS = re.compile(
-    r"\b(?:answer|correct (?:option|choice))\b[^.:=\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])"
-    r"|^[ \t>#*_]{1,8}(?:the )?(?:final |correct )?answer[*_ ]{0,4}$",
+_BRACKETS = re.compile(r"(\\(?:boxed|fbox)\s{0,9}\{)|\\.|[{}]", re.DOTALL)
+_BETWEEN_BOXES = re.compile(r"[\s$\\(),]*(?:,|\band\b|\bor\b)[\s$\\(),]*")
+_ANSWER_TAG = re.compile(r"<(?:final[_ ]?)?answer>", re.IGNORECASE)
+_ANSWER_TAG_END = re.compile(r"</?(?:final[_ ]?)?answer>", re.IGNORECASE)
+_FIELD = re.compile(
+    r"[\"'](?:(?:final|correct|your)?[_ ]?(?:answer|choice)|(?:final[_ ]?)?(?:result|output|response|prediction|label"
+    r"|verdict))"
+    r"[\"']\s{0,20}:\s{0,20}(?:\"((?:[^\"\\\n]|\\.){0,500})\"|'([^'\n]{0,500})'|\[([^\[\]\n]{0,500})\]"
+    r"|([^\"',{}\[\]\n]{1,100}))",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"^[ \t]{0,8}(?:```|~~~)[\w+#.-]{0,20}[ \t]{0,8}$|```(?:[a-z]{1,12}(?=\s))?", re.MULTILINE)
+_TURN = re.compile(r"<\|?(?:im_end|im_start|end_of_text|endoftext|eot_id|end)\|?>|</s>|\[/?INST\]|<end_of_turn>")
+_NEXT = re.compile(
+    r"^[ \t#*]{0,6}(?:Q|(?:Next |New |Another )?(?:Question|Problem|Exercise)|Human|User"
+    r"|Instruction)\b(?:[^\n:?.]{0,12}:| \d{1,3}\.)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"(?:(?<=[.!?])\s|^)[ \t*_>(-]{0,6}(?:let me know|please let me|i hope (?:this|that|it)|hope (?:this|that|it)"
+    r"|feel free"
+    r"|if you (?:have|need|want|would|'d)|is there anything|would you like|do you (?:have|want|need)|thank|confidence"
+    r"|i'm (?:\d+ ?% )?(?:confident|sure)|i am (?:\d+ ?% )?(?:confident|sure)|happy to help|have a (?:great|nice|good))"
+    r"[^\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_SENTENCE_END = re.compile(r"\n|[.!?](?=[\"'”’)*_$\]]*(?:\s|$))")
-_DISPLAY = {"$$": "$$", r"\[": r"\]", r"\(": r"\)"}
-FORMULA = re.compile(
-    r"\$\$(.+?)\$\$|\$(?=\S)((?:\\\$|[^$])+?)(?<![\s\\])\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
-)
-_BETWEEN_FORMULAS = re.compile(r"\s*,?\s*(?:and|or)?\s*")
 
 
 def strip_thinking(text: str) -> str:
@@ -47,62 +69,82 @@ def strip_thinking(text: str) -> str:
     return "".join(out) + (text[at:] if depth == 0 else "")
 
 
-@lru_cache(maxsize=64)
-def format_of(lead: str) -> re.Pattern[str]:
-    """The lead-ins that tasks ask for, and the task's own."""
-    return re.compile(_USUAL + ("|" + re.escape(lead) if lead else ""), re.IGNORECASE | re.MULTILINE)
+def one_turn(text: str) -> str:
+    """The text up to the mark that ends its turn, and without the marks of code fences."""
+    if "<" in text or "[" in text:
+        text = next(filter(str.strip, _TURN.split(text)), "")
+    return _FENCE.sub("", text) if "```" in text or "~~~" in text else text
 
 
-def boxes(text: str) -> Iterator[str]:
-    """What the balanced boxes hold, the last to open first (of nested ones the inner one)."""
+def next_question(text: str, after: int) -> int | None:
+    """Where a line after position `after` begins another question, as models do that were not stopped."""
+    match = _NEXT.search(text, after)
+    return match.start() if match else None
+
+
+def without_closing(text: str) -> str:
+    """The text without "Let me know if you have 2 more questions!" and the like."""
+    return _CLOSING.sub("", text)
+
+
+def boxes(text: str) -> list[Statement]:
+    """What the balanced boxes hold, the last to open first (of nested ones the inner one). Boxes that a comma, "and" or
+    "or" joins are one list."""
     if "\\boxed" not in text and "\\fbox" not in text:
-        return
-    opened: list[tuple[int, bool]] = []
-    closed: list[tuple[int, int]] = []
+        return []
+    opened: list[tuple[int, int, bool]] = []
+    closed: list[tuple[int, int, int]] = []  # where the mark, the content, and the rest begin
     for bracket in _BRACKETS.finditer(text):
-        if bracket[0].endswith("{") and bracket[0] != r"\{":
-            opened.append((bracket.end(), bracket[1] is not None))
+        if bracket[1] or bracket[0] == "{":
+            opened.append((bracket.start(), bracket.end(), bracket[1] is not None))
         elif bracket[0] == "}" and opened:
-            start, boxed = opened.pop()
+            mark, start, boxed = opened.pop()
             if boxed and bracket.start() - start <= MAX_ANSWER:
-                closed.append((start, bracket.start()))
-    for start, end in sorted(closed, reverse=True)[:TRIES]:
-        yield text[start:end]
-
-
-def following(lead: re.Pattern[str], text: str) -> Iterator[str]:
-    """What follows each lead-in, the last one first: a displayed formula, or the rest of the sentence or line."""
-    for end in [match.end() for match in lead.finditer(text)][: -TRIES - 1 : -1]:
-        tail = text[end : end + MAX_ANSWER].lstrip(" \t\r\n:*_`\"'“”‘’=>}")
-        closing = _DISPLAY.get(tail[:2])
-        if closing and (at := tail.find(closing, 2)) > 0:
-            formula, rest = tail[: at + 2], tail[at + 2 :]
-            yield formula + _SENTENCE_END.split(rest, maxsplit=1)[0]
+                closed.append((mark, start, bracket.end()))
+    out: list[Statement] = []
+    for mark, start, end in sorted(closed, reverse=True)[: 2 * TRIES]:
+        content = text[start : end - 1]
+        after = out[-1] if out else None
+        if after and 0 <= after.start - end <= 20 and _BETWEEN_BOXES.fullmatch(text, end, after.start):
+            out[-1] = Statement(mark, after.end, "boxed", f"{content}, {after.fragment}")
         else:
-            yield _SENTENCE_END.split(tail, maxsplit=1)[0]
+            out.append(Statement(mark, end, "boxed", content))
+    return out[:TRIES]
 
 
-def formulas(fragment: str) -> list[str]:
-    """The first formula between $ $ or \\( \\), and those joined to it by commas, "and" or "or"."""
-    out: list[str] = []
-    end = 0
-    for match in FORMULA.finditer(fragment):
-        if out and not _BETWEEN_FORMULAS.fullmatch(fragment, end, match.start()):
-            break
-        out.append(next(filter(None, match.groups())))
-        end = match.end()
-    return out
+def tags(text: str) -> Iterator[Statement]:
+    """What stands in <answer>...</answer>; an open tag reaches to the end of the text."""
+    for tag in list(_ANSWER_TAG.finditer(text))[-TRIES:]:
+        end = _ANSWER_TAG_END.search(text, tag.end(), tag.end() + MAX_ANSWER)
+        stop = end.start() if end else min(len(text), tag.end() + MAX_ANSWER)
+        yield Statement(tag.start(), stop, "tag", text[tag.end() : stop].strip())
+
+
+def fields(text: str) -> Iterator[Statement]:
+    """The values of fields such as "answer" in JSON (or a Python dict), as plain text."""
+    for match in list(_FIELD.finditer(text))[-TRIES:]:
+        value = next((group for group in match.groups() if group is not None), "")
+        if match[1] is not None:
+            try:
+                value = str(json.loads(f'"{value}"'))
+            except ValueError:  # LaTeX with single backslashes
+                value = match[1]
+        yield Statement(match.start(), match.end(), "json", value.strip())
 
 
 def one_line(text: str, words: int = 4) -> str | None:
     """The whole text where it is one line of few words, as the answer to "give only the answer" is."""
     text = text.strip().lstrip("#>* ")
-    return text if text and len(text) <= 200 and "\n" not in text and len(text.split(None, words)) <= words else None
+    return text if text and len(text) <= 300 and "\n" not in text and len(text.split(None, words)) <= words else None
 
 
-def final(matches: Iterator[T]) -> T | None:
-    """The last one, None if there is none."""
-    found = None
-    for found in matches:  # noqa: B007 - only the last one is wanted
-        pass
-    return found
+def first_line(text: str) -> str:
+    """The first line of a text of several: where a direct answer stands before its explanation."""
+    head, newline, _ = text.strip().partition("\n")
+    return head if newline else ""
+
+
+def paragraph(text: str, size: int = MAX_ANSWER) -> str:
+    """The end of the text, cut at a space where it is long."""
+    text = text.rstrip()
+    return text if len(text) <= size else text[-size:].partition(" ")[2] or text[-size:]

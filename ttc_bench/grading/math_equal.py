@@ -1,38 +1,22 @@
-r"""Canonical forms of numbers and LaTeX, and their equality. The graders that use them are in grading.py.
+r"""Canonical forms of mathematical answers, and their equality. docs/grading.md states what is equal and what is not.
 
 Equal answers should be equal strings already, so that votes can be counted: `canonical` brings every plain number to
-one spelling ("1,234.50", "$1234.5" and "\frac{2469}{2}" are "1234.5") and LaTeX to one style. Two numbers are compared
-exactly, as fractions; whatever is left goes to math-verify, in a process of its own (math_worker.py).
+one spelling (numerals.py) and LaTeX to one style. Two numbers are compared exactly, as fractions; equations, lists,
+tuples and sets by their parts; whatever is left goes to math-verify, in a process of its own (math_worker.py).
 """
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from collections.abc import Sequence
 from functools import lru_cache
 
 from ttc_bench.grading.math_worker import WORKER
+from ttc_bench.grading.numerals import NUMBER, number
+from ttc_bench.grading.typography import MAX_ANSWER, clean
 
-MAX_ANSWER = 1000  # characters; nothing longer is an answer
-
-_DIGITS = r"(?>[0-9]{1,3}(?:,[0-9]{3}){1,99}(?![0-9])|[0-9]+)"  # 1,234 is a thousand and more, never a pair
-_DECIMAL = rf"(?>{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
-_ARGUMENT = r"\s*(?:\{{\s*(?P<{0}>-?[0-9][0-9,.]*)\s*\}}|(?P<{0}1>[0-9]))"
-NUMBER = re.compile(
-    rf"""
-    (?<![\w^]) (?<!\*\*) (?<![0-9]\.) (?<![_^]\{{) (?<!\}}\{{) (?<!frac\{{) (?<!sqrt\{{)  # a part of something else
-    (?> (?P<sign>(?:(?<![)\]}}])-)?(?:\\?[$€£¥₹]\s?-?)?)
-        (?: (?:(?P<whole>{_DIGITS})\s*)? \\[dt]?frac {_ARGUMENT.format("top")} {_ARGUMENT.format("bottom")}
-          | (?:(?P<mixed>{_DIGITS})\s+)? (?P<over>{_DECIMAL}) \s*/\s* (?P<under>{_DECIMAL})
-          | (?P<plain>{_DECIMAL})
-            (?: [eE](?P<e>[-+]?[0-9]+)(?!\w)
-              | \s*(?:\\times|\\cdot|[×x*])\s*10\s*\^\s*\{{?\s*(?P<ten>-?[0-9]+) )? \}}? ) )
-    (?!\s*\*\*) (?!\s*\^(?!\s*\{{?\s*\\circ)) (?!\s?\\(?:sqrt|pi)\b) (?![0-9]|[xyz]\b)  # nor 2 of 2^5, 5 of 5\pi
-    """,
-    re.VERBOSE,
-)
 _UNIT = re.compile(
-    r"\s*(?:\\?%|percent|°|\^\s*\{?\s*\\circ\s*\}?"
+    r"\s*(?:\\?[%$€£¥₹]|percent|°|\^\s*\{?\s*\\circ\s*\}?"
     r"|\s(?!(?:and|times|plus|minus|over|mod|base|sin|cos|tan|log|exp|million|billion|thousand|hundred|dozen)\b)"
     r"[A-Za-z]{3,}(?:\s[A-Za-z]+){0,3}"
     r"|\s(?:cm|mm|km|kg|lb|oz|ft|in|mi|hr|am|pm|m|g|s)"
@@ -40,59 +24,6 @@ _UNIT = re.compile(
 )
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+|/[0-9]+)?")
 _WORDY = re.compile(r"[A-Za-z][A-Za-z '-]{3,}")
-
-
-def number(match: re.Match[str]) -> str | None:
-    """The canonical form of a NUMBER match: an integer ("18"), a finite decimal ("18.5") or a fraction in lowest terms
-    ("1/3"). A percent sign, a currency or a unit is not part of it. None for 1/0 and for more than 1000 digits."""
-    part = {name: text.replace(",", "") for name, text in match.groupdict().items() if text}
-    shift = int(part.get("e") or part.get("ten") or "0") if len(part.get("e", "") + part.get("ten", "")) < 5 else 9999
-    if len(match[0]) > MAX_ANSWER or abs(shift) > MAX_ANSWER:
-        return None
-    try:
-        if "plain" in part:
-            value = Fraction(part["plain"]) * Fraction(10) ** shift
-        elif "over" in part:
-            value = Fraction(part.get("mixed", "0")) + Fraction(part["over"]) / Fraction(part["under"])
-        else:
-            top, bottom = part.get("top") or part["top1"], part.get("bottom") or part["bottom1"]
-            value = Fraction(part.get("whole", "0")) + Fraction(top) / Fraction(bottom)
-    except (ValueError, ZeroDivisionError):  # "1.2.3" in a \frac; a denominator of 0
-        return None
-    return spell(-value if "-" in part.get("sign", "") else value)
-
-
-def spell(value: Fraction) -> str:
-    """The one spelling of a number: decimal where that ends, else a fraction in lowest terms."""
-    left, places = value.denominator, 0
-    for prime in (2, 5):
-        count = 0
-        while left % prime == 0:
-            left, count = left // prime, count + 1
-        places = max(places, count)
-    if left > 1:
-        return f"{value.numerator}/{value.denominator}"
-    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
-    sign = "-" if value < 0 else ""
-    return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else f"{sign}{digits}"
-
-
-_TYPOGRAPHY = str.maketrans({
-    "\u2212": "-", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-",
-    "\u00a0": " ", "\u2007": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "\u2060": "",
-    "\uff04": "$", "\uff05": "%", "\u2044": "/",
-    "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4",
-})  # fmt: skip
-_BOLD = re.compile(r"(?<!\w)\*\*|\*\*(?!\w)")  # not the power in 9**9
-_THIN = re.compile(r"(?<!\\)\\(?:[,;: ]|!\s*)")
-
-
-def clean(text: str) -> str:
-    """The text with plain minus signs and spaces, without markdown's bold and LaTeX's thin spaces; `{,}` is a comma."""
-    text = (text if text.isascii() else text.translate(_TYPOGRAPHY)).replace("{,}", ",")
-    if "**" in text:
-        text = _BOLD.sub("", text)
-    return _THIN.sub("", text) if "\\" in text else text
 
 
 _UNITS = (
@@ -112,8 +43,13 @@ _STYLE = [
         ("∞", r"\\infty "),
         ("∪", r"\\cup "),
         ("[×·]", r"\\cdot "),
-        (r"≤|\\leq(?![A-Za-z])", r"\\le "),
-        (r"≥|\\geq(?![A-Za-z])", r"\\ge "),
+        (r"≤|<=|\\(?:leqslant|leqq?|le)(?![A-Za-z])", r"\\le "),
+        (r"≥|>=|\\(?:geqslant|geqq?|ge)(?![A-Za-z])", r"\\ge "),
+        (r"≠|!=|\\(?:neq?|not=)(?![A-Za-z])", r"\\ne "),
+        (r"≈|\\approx(?![A-Za-z])", r"\\approx "),
+        (r"∈", r"\\in "),
+        (r"==", "="),
+        (r"\\(begin|end)\s?\{(?:b|small)matrix\}", r"\\\1{pmatrix}"),
         (r"°|\^\s?\{?\s?\\circ\s?\}?", ""),
         (r"([_^])\{(\w)\}", r"\1\2"),
         (r"(?<![A-Za-z]) | (?![A-Za-z])", ""),  # "\pi r" needs its space, "2 \pi" does not
@@ -122,8 +58,20 @@ _STYLE = [
 ]
 _OUTER = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), (r"\text{", "}"), ("{", "}")]
 _ABOUT = re.compile(r"(?:\\approx|≈|approximately|about|exactly)\s*", re.IGNORECASE)
-_NAMED = re.compile(r"\\?[A-Za-z]\w?\s*(?:=|\\in(?![A-Za-z])|∈)\s*([^=]+)")
-_END = ".,;: "
+_NAME = (  # of a quantity: x, a_n, f(x), f^{-1}(x), (x, y), AB, [ABC], m\angle A, \text{Area}, Area of ABC
+    r"(?:(?:\\[A-Za-z]{2,10}|[A-Za-z][0-9]?)(?:_\{?\w{1,9}\}?)?'{0,2}(?:\^\{-1\})?"
+    r"(?:\(\s*[a-z](?:\s*,\s*[a-z]){0,3}\s*\))?"
+    r"|\(\s*[a-z](?:\s*,\s*[a-z]){1,3}\s*\)|P\([^()=]{1,30}(?:=[^()=]{1,10})?\)|[A-Z]{2,4}|[\[|][A-Z]{2,4}[\]|]"
+    r"|m?\s*\\angle\s*[A-Z]{1,3}|\\(?:overline|overrightarrow|vec|mathbf|operatorname)\s*\{[A-Za-z]{1,9}\}"
+    r"|\\(?:text|mathrm)\s*\{[^{}]{1,60}\}|(?:[A-Z]?[a-z]{4,20}|[Ss]um|[Mm]ax|[Mm]in)(?: [A-Za-z]{1,12}){0,4})"
+)
+_NAMED = re.compile(rf"{_NAME}\s*(?:=|\\in(?![A-Za-z])|∈)\s*([^=]+)")
+_EQUATION = re.compile(rf"({_NAME})=(.+)")
+_REVERSED = re.compile(r"(-?[0-9./]+)\s*=\s*[A-Za-z]")
+_THOUSANDS = re.compile(r"(?<![\w.,])([0-9]{1,3}(?:,[0-9]{3}){1,9})(?![0-9]|\.?,)")
+_END = '.,;: "”’`'
+_RELATION = re.compile(r"[<>]|\\(?:le|ge|ne)(?![A-Za-z])")
+_SET = re.compile(r"\\infty|\\cup|\\in(?![A-Za-z])|[\[(].*,.*[\])]|\\\{")
 
 
 @lru_cache(maxsize=65536)
@@ -132,25 +80,32 @@ def canonical(text: str) -> str | None:
     letter without brackets ("\text{(C)}" is "C"), words in lower case, other LaTeX in one style. None for nothing."""
     if len(text) > MAX_ANSWER:
         return None
-    s = clean(text).strip().rstrip(_END)
+    s = clean(text).strip().rstrip(_END).lstrip('"“‘`')
     while outer := next((o for o in _OUTER if _encloses(*o, s)), None):
         s = s[len(outer[0]) : len(s) - len(outer[1])].strip().rstrip(_END)
     s = _ABOUT.sub("", s, count=1) if _ABOUT.match(s) else s
-    if named := _NAMED.fullmatch(s):
-        s = named[1].strip()
+    if named := _NAMED.fullmatch(s) or _REVERSED.fullmatch(s):
+        value = named[1].strip()
+        if _quantity(value) or not _UNKNOWN.search(_COMMANDS.sub("", value)):  # x = 5, but not y = 2x + 3
+            s = value
     left, equals, right = s.rpartition("=")
-    if equals and not re.search(
-        r"[A-Za-z<>!]", re.sub(r"\\[A-Za-z]+", "", left)
-    ):  # "2 + 3 = 5": worked out, no equation
+    if equals and not _UNWORKED.search(_COMMANDS.sub("", left + right)):  # "2 + 3 = 5": worked out, no equation
         s = right.strip()
     if plain := _quantity(s):
         return plain
+    if not any(bracket in s for bracket in "([{"):
+        s = _THOUSANDS.sub(lambda m: m[1].replace(",", ""), s)
     for pattern, new in _STYLE:
         s = pattern.sub(new, s)
     s = s.strip().rstrip(_END)
     if letter := re.fullmatch(r"\(([A-Z])\)", s):
         return letter[1]
     return _quantity(s) or (s.lower() if _WORDY.fullmatch(s) else s) or None
+
+
+_UNWORKED = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z]{2})|[<>]|!=")  # an unknown, or another relation
+_UNKNOWN = re.compile(r"(?<![A-Za-z])(?![ei](?![A-Za-z]))[A-Za-z](?![A-Za-z]{2})")
+_COMMANDS = re.compile(r"\\(?:text|mathrm)\s*\{[^{}]*\}|\\[A-Za-z]+")
 
 
 def _encloses(opening: str, closing: str, s: str) -> bool:
@@ -176,8 +131,9 @@ def _quantity(s: str) -> str | None:
 
 
 def equal(a: str, b: str) -> bool:
-    """Whether two answers are the same mathematics. Symmetric; never raises for any text; a pair that needs more than
-    LIMIT is not equal and counts in `WORKER.timeouts`. Raises TtcError only where math-verify itself cannot start."""
+    """Whether two answers are the same mathematics. Symmetric, but not transitive: "1, 2" is (1, 2), and it is "2, 1".
+    Never raises for any text; a pair that needs more than LIMIT is not equal and counts in `WORKER.timeouts`. Raises
+    TtcError only where math-verify itself cannot start."""
     if a == b:
         return True
     x, y = canonical(a), canonical(b)
@@ -187,9 +143,123 @@ def equal(a: str, b: str) -> bool:
         return True
     if all(_PLAIN.fullmatch(s) or _WORDY.fullmatch(s) for s in (x, y)):
         return False
-    return _asked(min(x, y), max(x, y))
+    return _compared(min(x, y), max(x, y))
 
 
 @lru_cache(maxsize=65536)
-def _asked(a: str, b: str) -> bool:
-    return WORKER.ask(a, b)
+def _compared(x: str, y: str) -> bool:
+    r"""Equality of two different canonical forms: by relation, then by parts, then by math-verify."""
+    if r"\approx" in x or r"\approx" in y:  # a chain states each of its members
+        chains = [[part for part in s.split(r"\approx") if part.strip()] for s in (x, y)]
+        return any(equal(one, other) for one in chains[0] for other in chains[1] if r"\approx" not in one + other)
+    if ("=" in x) != ("=" in y):  # an equation is its right side only where the left side is nothing but a name
+        equation, other = (x, y) if "=" in x else (y, x)
+        return (values := _values(equation)) is not None and equal(values, other)
+    if bool(_RELATION.search(x)) != bool(_RELATION.search(y)):  # x < 5 can be an interval, and no number
+        bare = y if _RELATION.search(x) else x
+        if not _SET.search(bare):
+            return False
+    left, right = Parts.of(x), Parts.of(y)
+    if left.kind or right.kind:
+        verdict = left.same(right)
+        if verdict is not None:
+            return verdict
+    return WORKER.ask(x, y)
+
+
+def _values(equations: str) -> str | None:
+    """The right sides of "x=3, x=-2" as a list, of "x=1, y=2" as a tuple; None where a left side is no name."""
+    matches = [_EQUATION.fullmatch(part) for part in split_list(equations)]
+    known = [match for match in matches if match]
+    if len(known) < len(matches) or any("=" in match[2] for match in known):
+        return None
+    sides = ", ".join(match[2] for match in known)
+    return f"({sides})" if len({match[1] for match in known}) == len(known) > 1 else sides
+
+
+def split_list(s: str) -> list[str]:
+    """The parts between the commas that are in no bracket."""
+    parts, depth, start = [], 0, 0
+    for at, char in enumerate(s):
+        if char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif char == "," and depth == 0:
+            parts.append(s[start:at].strip())
+            start = at + 1
+    return [*parts, s[start:].strip()]
+
+
+class Parts:
+    r"""An answer of several parts: "list" 1, 2; "set" \{1, 2\}; "()" (1, 2), a pair or an open interval; "[]"
+    and so on. kind "" where it is one."""
+
+    def __init__(self, kind: str, parts: Sequence[str]) -> None:
+        self.kind, self.parts = kind, parts
+
+    @classmethod
+    def of(cls, s: str) -> Parts:
+        kind, inner = "list", s
+        for opening, closing, name in ((r"\{", r"\}", "set"), *((o, c, o + c) for o in "([" for c in ")]")):
+            if s.startswith(opening) and s.endswith(closing) and len(s) > len(opening) + len(closing):
+                inside = s[len(opening) : len(s) - len(closing)]
+                if _closed(inside):
+                    kind, inner = name, inside
+                    break
+        parts = [sign for part in split_list(inner) for sign in _signs(part)]
+        return cls(kind if len(parts) > 1 or kind == "set" else "", parts)
+
+    def same(self, other: Parts) -> bool | None:
+        """Whether the parts are the same, in their order where either side has one. None where it cannot be said by
+        parts."""
+        kinds = {self.kind, other.kind}
+        if "" in kinds:  # \{5\} and 5; several parts are never one
+            one = self if self.kind == "" else other
+            few = other if one is self else self
+            if few.kind != "set" or len(few.parts) > 1:
+                return None if _SET.search("".join(one.parts)) or _RELATION.search("".join(one.parts)) else False
+            return None
+        if len(kinds) > 1 and kinds not in ({"list", "set"}, {"list", "()"}, {"list", "[]"}):
+            return False
+        if len(self.parts) != len(other.parts):
+            return False
+        if kinds <= {"list", "set"}:
+            return _matched(self.parts, other.parts)
+        return all(equal(a, b) for a, b in zip(self.parts, other.parts, strict=True))
+
+
+def _closed(inside: str) -> bool:
+    """Whether no bracket closes that was not opened inside, as in "(1, 2) and (3, 4)" without its outer brackets."""
+    depth = 0
+    for char in inside:
+        depth += (char in "([{") - (char in ")]}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _signs(part: str) -> list[str]:
+    r"""Both values of a \pm."""
+    if not re.search(r"\\pm(?![A-Za-z])|±", part):
+        return [part]
+    return [
+        re.sub(r"^\+", "", re.sub(r"\\pm(?![A-Za-z]) ?|±", up, re.sub(r"\\mp(?![A-Za-z]) ?", down, part)))
+        for up, down in (("+", "-"), ("-", "+"))
+    ]
+
+
+def _matched(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether the parts can be paired so that each pair is equal (augmenting paths: equality is not transitive)."""
+    partner: dict[int, int] = {}
+
+    def place(i: int, tried: set[int]) -> bool:
+        for j, other in enumerate(right):
+            if j not in tried and equal(left[i], other):
+                tried.add(j)
+                if j not in partner or place(partner[j], tried):
+                    partner[j] = i
+                    return True
+        return False
+
+    return len(left) <= 30 and all(place(i, set()) for i in range(len(left)))

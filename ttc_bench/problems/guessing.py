@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from ttc_bench.core import Grader, Problem
-from ttc_bench.grading.graders import Choice, Words
+from ttc_bench.grading.choice import Choice
+from ttc_bench.grading.words import Words
 from ttc_bench.problems.generators.base import Family
 
 # Marks of options in a question, the most reliable first: "(A) ..." or "A. ..." at the start of lines, "(A)" within a

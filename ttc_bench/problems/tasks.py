@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from ttc_bench.core import Grader, Problem, Task
 from ttc_bench.errors import TaskError, nearest
-from ttc_bench.grading.graders import GRADERS, Checked
+from ttc_bench.grading.graders import GRADERS
+from ttc_bench.grading.phrase import Checked
 from ttc_bench.problems.generators import FAMILIES, reasoning_gym
 from ttc_bench.problems.generators.base import problems as generate
 from ttc_bench.problems.guessing import guess
@@ -138,10 +139,12 @@ def load(
     limit: int | None = None,
     data: Path | None = None,
     difficulty: tuple[int, int] | None = None,
+    skip_bad: bool = False,
 ) -> list[Task]:
     """The tasks a name stands for, problems and few-shot examples included. `limit`: the first problems only;
-    `data`: a local copy in place of a hub data set; `difficulty`: another range for a generator."""
-    return [_task(spec, path, limit, data, difficulty) for spec, path in specs(name)]
+    `data`: a local copy in place of a hub data set; `difficulty`: another range for a generator; `skip_bad`: leave out
+    problems whose gold answer the grader cannot read, and count them in Task.skipped."""
+    return [_task(spec, path, limit, data, difficulty, skip_bad) for spec, path in specs(name)]
 
 
 def digest(task: Task) -> str:
@@ -150,7 +153,10 @@ def digest(task: Task) -> str:
     return hashlib.sha256(json.dumps([task.name, task.answer_format, contents]).encode()).hexdigest()[:16]
 
 
-def _task(spec: Spec, path: Path, limit: int | None, data: Path | None, difficulty: tuple[int, int] | None) -> Task:
+def _task(
+    spec: Spec, path: Path, limit: int | None, data: Path | None, difficulty: tuple[int, int] | None, skip_bad: bool
+) -> Task:
+    skipped = 0
     grader = _grader(spec, path)
     examples = tuple(
         Problem(f"example-{i}", e.question, e.answer, solution=e.solution) for i, e in enumerate(spec.examples)
@@ -176,11 +182,12 @@ def _task(spec: Spec, path: Path, limit: int | None, data: Path | None, difficul
         else:
             file = _data_file(spec, path, data)
             rows, where = read_rows(file), str(file)
-        problems = _problems(spec, rows, where, grader)[:limit]
+        problems, skipped = _problems(spec, rows, where, grader, limit, skip_bad)
         chance = guess(problems, grader)
     if not problems:
-        raise TaskError(f"{spec.name}: no problems; its data set is empty or --limit is 0")
-    return Task(spec.name, problems, spec.answer_format, grader, examples, spec.description, chance)
+        reason = f"all {skipped} were skipped" if skipped else "its data set is empty or --limit is 0"
+        raise TaskError(f"{spec.name}: no problems; {reason}")
+    return Task(spec.name, problems, spec.answer_format, grader, examples, spec.description, chance, skipped)
 
 
 def _data_file(spec: Spec, path: Path, data: Path | None) -> Path:
@@ -200,13 +207,22 @@ def _data_file(spec: Spec, path: Path, data: Path | None) -> Path:
 
 
 def _problems(
-    spec: Spec, rows: Sequence[tuple[str, Mapping[str, Any]]], where: str, grader: Grader
-) -> tuple[Problem, ...]:
-    """Problems from rows; each row comes with its place ("line 7") for error messages."""
+    spec: Spec,
+    rows: Sequence[tuple[str, Mapping[str, Any]]],
+    where: str,
+    grader: Grader,
+    limit: int | None,
+    skip_bad: bool,
+) -> tuple[tuple[Problem, ...], int]:
+    """The first `limit` problems from rows, and how many unreadable ones were passed over on the way (`skip_bad`; else
+    the first of them raises TaskError). Each row comes with its place ("line 7") for error messages."""
     assert isinstance(spec.source, HubSource | FileSource)
     columns = spec.source.columns
-    out = []
+    out: list[Problem] = []
+    skipped = 0
     for i, (place, row) in enumerate(rows):
+        if limit is not None and len(out) >= limit and skip_bad:
+            break
 
         def cell(name: str, place: str = place, row: Mapping[str, Any] = row) -> str:
             if row.get(name) is None:
@@ -224,7 +240,13 @@ def _problems(
                 )
         canonical = grader.read(gold)
         if canonical is None:
-            raise TaskError(f"{where}, {place}: gold answer {gold!r} cannot be read by the grader '{spec.grader}'")
+            if skip_bad:
+                skipped += 1
+                continue
+            raise TaskError(
+                f"{where}, {place}: gold answer {gold!r} cannot be read by the grader '{spec.grader}'; "
+                f"--skip-bad-problems leaves such problems out and counts them"
+            )
         level = row.get(columns.difficulty) if columns.difficulty else None
         out.append(
             Problem(
@@ -235,7 +257,7 @@ def _problems(
                 tags=tuple(cell(tag) for tag in columns.tags),
             )
         )
-    return tuple(out)
+    return tuple(out[:limit]), skipped
 
 
 def _grader(spec: Spec, path: Path) -> Grader:

@@ -7,6 +7,7 @@ become the answer when k of the n are drawn without replacement: no "first k of 
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,4 +121,5 @@ class BestOfN:
 
 
 def _rank(c: Candidate) -> tuple[bool, bool, float]:
-    return (c.answer is not None, c.score is not None, c.score if c.score is not None else 0.0)
+    score = None if c.score is None or math.isnan(c.score) else c.score  # NaN is no verdict
+    return (c.answer is not None, score is not None, score or 0.0)

@@ -1,0 +1,173 @@
+r"""The ladder on which an answer is looked for; docs/grading.md describes it.
+
+    boxed      \boxed{...}, brackets balanced; boxes joined by commas, "and" or "or" are one list
+    tag        <answer>...</answer>
+    json       a field such as "answer" in JSON
+    format     the words that tasks ask for: "The answer is X.", "Answer: X", "#### X", "答案是 X", or the grader's `lead`
+    answer-is  looser: "so the answer to this must be X", "X is the correct answer", a heading "Final Answer"
+    last       no announcement: the last number, choice, word or formula; the whole text where it is short
+    none       nothing that can be read as an answer of this kind, or words that say there is none
+
+Announcements compete and the last readable one wins, whatever its words. What is marked by form (boxed, tag, json)
+gives way only to a later announcement that follows a word of correction or is nothing but an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ttc_bench.core import Extraction, Problem
+from ttc_bench.grading.announcements import CORRECTION, announcements
+from ttc_bench.grading.extraction import (
+    Statement,
+    boxes,
+    fields,
+    next_question,
+    one_line,
+    one_turn,
+    strip_thinking,
+    tags,
+    without_closing,
+)
+from ttc_bench.grading.typography import MAX_ANSWER, clean
+
+RUNGS = ("boxed", "tag", "json", "format", "answer-is", "last", "none")
+_BY_FORM = ("boxed", "tag", "json")
+_DECLINED = re.compile(
+    r"(?:(?:cannot|can't|can not|could not|couldn't|unable to|impossible to|not possible to|no way to) (?:be )?"
+    r"(?:determined?|tell|told|know|known|answer(?:ed)?|solved?|decided?|figure)"
+    r"|(?:do not|don't) know|no idea|not enough information|insufficient information)\b[^\n]{0,200}",
+    re.IGNORECASE,
+)
+_NO_ANSWER = re.compile(
+    r"(?:none of (?:the|these|those|them)|neither|unknown|undetermined|indeterminate|unclear|uncertain|not (?:known"
+    r"|given|clear|certain)(?! yet)"
+    r"|n/a\b|missing|not (?:among|one of|listed)|no (?:answer|option|choice|solution))",
+    re.IGNORECASE,
+)
+_POINTS_ELSEWHERE = re.compile(
+    r"\W*(?:not (?:yet )?clear|clear|as follows|as (?:above|below|shown)|above|below|shown|found|obtained|given"
+    r"|the following"
+    r"|correct|wrong|incorrect|right|here|this|that|these|simple|easy|straightforward|therefore|then|now|just|simply"
+    r"|obvious"
+    r"|the same|in the|let)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What the graders share. A kind of answer is what it reads from a fragment and what it takes from a text without
+    any answer sentence."""
+
+    lead: str = field(default="", kw_only=True)  # what the task's own format puts before an answer, e.g. "Solution:"
+    checks = False
+    listed = True  # whether the kind has so few forms that "unknown" or "neither" cannot be one of its answers
+
+    def read(self, fragment: str) -> str | None:
+        """The canonical answer that a fragment (a box, what follows "the answer is", a gold answer) states, or None."""
+        raise NotImplementedError
+
+    def last(self, text: str) -> str | None:
+        """The answer to take from a text that announces none, or None."""
+        raise NotImplementedError
+
+    def undecided(self, fragment: str) -> bool:
+        """Whether a fragment names several answers and chooses none: "A or B"."""
+        return False
+
+    def statements(self, text: str) -> list[Statement]:
+        """All places that state an answer, the last first."""
+        every = (*boxes(text), *tags(text), *fields(text), *announcements(text, self.lead))
+        return sorted(every, key=lambda s: (s.start, s.end), reverse=True)
+
+    def extract(self, text: str) -> Extraction:
+        """The answer of a completion and the rung it was found on; time linear in the length of the text."""
+        text, stated = self._own_question(one_turn(clean(strip_thinking(text))))
+        best: Statement | None = None
+        answer, silent = None, 0  # before `silent`, nothing is read that was not announced
+        for statement in stated:
+            fragment = statement.fragment
+            if best is not None and statement.rung not in _BY_FORM:
+                continue
+            reading = None if self._declined(fragment) else self.read(fragment)
+            if reading is None:
+                if best is None and (self.undecided(fragment) or self._declined(fragment)):
+                    return Extraction(None, "none")
+                if fragment and len(fragment.split()) <= 6 and not _POINTS_ELSEWHERE.match(fragment):
+                    silent = max(silent, statement.end)
+            elif best is None:
+                best, answer = statement, reading
+                if best.rung in _BY_FORM:
+                    break
+            else:
+                if not self._overrules(best, answer, statement, text):
+                    best, answer = statement, reading
+                break
+        if best is not None:
+            corrected = self._corrected(text[max(best.start, best.end - len(best.fragment)) :])
+            return Extraction(corrected or answer, "last" if corrected else best.rung)
+        answer = self.last(self._unannounced(text[silent:]))
+        return Extraction(answer, "none" if answer is None else "last")
+
+    def _own_question(self, text: str) -> tuple[str, list[Statement]]:
+        """The text without the questions that a model went on to ask itself, and what it states."""
+        stated = self.statements(text)
+        begins = min((s.start for s in stated), default=len(text))
+        cut = next_question(text, begins)
+        early = next_question(text, 1)
+        if early is not None and (head := one_line(text[:early], 8)) and self.last(head) is not None:
+            cut = early
+        if cut is None:
+            return text, stated
+        return text[:cut], self.statements(text[:cut])
+
+    def _declined(self, fragment: str) -> bool:
+        words = fragment.lstrip(" \"'“‘(*")
+        return bool(_DECLINED.match(words) or (self.listed and _NO_ANSWER.match(words)))
+
+    def _overrules(self, later: Statement, answer: str | None, marked: Statement, text: str) -> bool:
+        """Whether an announcement counts more than a box before it."""
+        if CORRECTION.search(text, marked.end, max(marked.end, later.start)):
+            return True
+        start = later.fragment.split(None, 1)[:1]
+        return later.rung == "format" and bool(start) and self.read(start[0]) == answer
+
+    def _corrected(self, rest: str) -> str | None:
+        """The answer of what follows an announcement that is taken back ("Wait, I forgot one: 9 * 2 = 18.")."""
+        rest = rest[: 2 * MAX_ANSWER]
+        back = _TAKEN_BACK.search(rest)
+        if back is None or _CONFIRMED.search(rest, back.end()):
+            return None
+        return self.last(self._unannounced(rest[back.end() :]))
+
+    def _unannounced(self, text: str) -> str:
+        text = without_closing(text)
+        if opening := _COURTESY.match(text):
+            text = text[opening.end() :]
+        declined = None
+        for declined in _DECLINED.finditer(text):  # noqa: B007 - only the last one is wanted
+            pass
+        return text[declined.end() :] if declined and self.listed else text
+
+    def same(self, a: str, b: str) -> bool:
+        if a == b:
+            return True
+        answer = self.read(a)
+        return answer is not None and answer == self.read(b)
+
+    def correct(self, answer: str | None, problem: Problem) -> bool:
+        return answer is not None and problem.answer is not None and self.same(answer, problem.answer)
+
+
+_TAKEN_BACK = re.compile(
+    r"(?<=[.!?\n,])[ \t]*(?:but |oh,? |hmm,? |no,? )?(?:wait|hold on|correction|oops|scratch that|sorry"
+    r"|i made a mistake|no,? (?:it's|it is|i mean|make that|that would be)|that is (?:wrong|not right|incorrect)"
+    r"|that's (?:wrong|not right|incorrect))\b[,.:!]?",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(r"\s*(?:sure|certainly|of course|okay|ok|great question)[!,.:]\s+", re.IGNORECASE)
+_CONFIRMED = re.compile(
+    r"\b(?:correct|confirm\w*|right|yes|matches|consistent|checks out|verified|same|fine|good)\b", re.IGNORECASE
+)
