@@ -144,4 +144,8 @@ def _several(text: str, options: Sequence[Option]) -> bool:
     )
     rest = text[joined.end() :] if joined else ""
     predicate = r"[)\]]?\s*(?:(?:,|,? and) ?\(?[A-Z]\)?\s*)*(?:is|are|was|were|can|could|do|does|seem|have|has)\b"
-    return joined is not None and not re.match(predicate, rest)
+    if joined is None or not (judged := re.match(predicate, rest)):
+        return joined is not None
+    # "A or B could be right" is open, "A and B are wrong" and "A or B would be wrong" say something of each
+    either = re.search(r"\b(?:or|oder|ou|или)\b|或|/", joined[0], re.IGNORECASE)
+    return bool(either) and not _WRONG.search(rest[judged.start() : judged.end() + 40])
