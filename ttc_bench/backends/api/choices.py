@@ -101,7 +101,8 @@ def _thinking(text: str, reasoning: str, prefix: str, pieces: Sequence[str]) -> 
         return (reasoning, text) if reasoning else split_thinking(text)
     thought, begun = split_thinking(prefix)
     if reasoning:  # the server has parted both, and where it echoes, the prefix with them
-        return unechoed(reasoning.strip(), thought, pieces) if thought else reasoning, unechoed(text, begun, pieces)
+        bare = reasoning.strip()
+        return unechoed(bare, thought, pieces) if bare.startswith(thought) else reasoning, unechoed(text, begun, pieces)
     text = unechoed(text, prefix, pieces)
     if prefix.rfind("<think>") > prefix.rfind("</think>") and "</think>" not in text:
         return text, ""  # the prefix opened the thinking, and nothing closed it

@@ -18,7 +18,7 @@ DENSEST = 7  # characters per token, on average over a text: no tokenizer packs 
 FAR_BELOW = 0.9  # of max_tokens: a text that was cut at its limit should be about as long as the limit
 ONE_CHOICE = "the server bills one choice of a call for several: token counts are those of its token lists"
 UNEQUAL = "the server bills fewer tokens than it lists: token counts are those of its token lists"
-MORE = "the server bills more tokens than it lists: token counts are those of its bills"
+MORE = "the server bills more tokens than it lists: token counts are its bills, and marked as estimates"
 IMPLAUSIBLE = "the server bills too few tokens for its texts: their counts are estimates"
 EARLY = "texts were cut far below --max-tokens: the server's context is full, or it counts wrongly"
 UNSURE = "the server's token lists leave tokens out (parts of characters, stop strings): such counts are estimates"
@@ -119,8 +119,10 @@ def _single(
         return [listed + end], [known.end is not None or not choice.ended], Counts((), known, (UNEQUAL,))
     if choice.ended and _complete(choice, request) and total - listed < 2:
         known = replace(known, end=total > listed)
-    hidden = choice.reasoning or billed.reasoning or not _complete(choice, request)
-    return [total], [True], Counts((), known, (MORE,) if total > listed + choice.ended and not hidden else ())
+    explained = choice.reasoning or billed.reasoning or not _complete(choice, request)
+    if total > listed + choice.ended and not explained:
+        return [total], [False], Counts((), known, (MORE,))
+    return [total], [True], Counts((), known)
 
 
 def _several(
@@ -133,6 +135,8 @@ def _several(
     if not all(c.pieces or not c.size for c in choices):
         return _unlisted(billed, choices, request, known)
     with_end = [tokens + end for tokens, end in zip(listed, ended, strict=True)]
+    if any(c.ended and c.pieces[-1:] == ("",) for c in choices):  # the end-of-text token itself, as llama.cpp lists it
+        known = replace(known, end=False)
     readings = [
         (Billing(whole, end), counts)
         for whole in (True, False)
@@ -149,7 +153,7 @@ def _several(
         known = replace(known, end=ends.pop())
     if fitting and known.whole is not False:
         return list(min(distinct)), [len(distinct) == 1] * len(choices), Counts((), known)
-    if total >= sum(listed):  # more than was listed: hidden thinking, as far as anybody can say
+    if total >= sum(listed) and not fitting:  # more than was listed: hidden thinking, as far as anybody can say
         rest = share(total - sum(listed), [len(c.reasoning) for c in choices])
         lengths = [tokens + more for tokens, more in zip(listed, rest, strict=True)]
         return lengths, [False] * len(choices), Counts((), known)
