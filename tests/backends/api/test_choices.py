@@ -53,6 +53,8 @@ def test_a_model_that_writes_its_begun_answer_again_is_not_cut() -> None:
         ("5", {"reasoning_content": " it is 5"}, OPEN, " it is 5", "5"),
         ("The answer is 5", {"reasoning_content": "2 + 2"}, CLOSED, "", " 5"),
         ("</think>5", {}, OPEN, "", "5"),
+        ("<think>2 + 2</think>The answer is 5", {}, CLOSED, "", " 5"),  # put together again by the server
+        ("<think>2 + 2\nWait it is</think>5", {}, OPEN, " it is", "5"),
     ],
 )
 def test_thinking_that_was_gone_on_with(

@@ -74,7 +74,7 @@ def parse(raw: object, prefix: str = "") -> Choice | None:
         return None
     # A refusal is what the model answered; it is graded like any other text.
     text = string(message.get("content")) or string(message.get("refusal"))
-    reasoning = string(message.get("reasoning_content")) or string(message.get("reasoning"))
+    reasoning = parted(raw)
     worded = isinstance(message.get("content"), str | list) or message.get("tool_calls") or text or reasoning
     logprobs = raw.get("logprobs")
     listed = logprobs.get("content") if isinstance(logprobs, dict) else None
@@ -95,18 +95,34 @@ def parse(raw: object, prefix: str = "") -> Choice | None:
     )
 
 
+def parted(raw: object) -> str:
+    """The thinking that a server itself parts from the answer, "" where there is none."""
+    message = raw.get("message") if isinstance(raw, dict) else None
+    if not isinstance(message, dict):
+        return ""
+    return string(message.get("reasoning_content")) or string(message.get("reasoning"))
+
+
+def repeated(raw: object) -> str:
+    """The thinking in a choice as it came, parted by the server or not."""
+    message = raw.get("message") if isinstance(raw, dict) else None
+    return parted(raw) or (split_thinking(string(message.get("content")))[0] if isinstance(message, dict) else "")
+
+
 def _thinking(text: str, reasoning: str, prefix: str, pieces: Sequence[str]) -> tuple[str, str]:
     """(thinking, answer) that follow the prefix."""
     if not prefix:
         return (reasoning, text) if reasoning else split_thinking(text)
     thought, begun = split_thinking(prefix)
-    if reasoning:  # the server has parted both, and where it echoes, the prefix with them
-        bare = reasoning.strip()
-        return unechoed(bare, thought, pieces) if bare.startswith(thought) else reasoning, unechoed(text, begun, pieces)
     text = unechoed(text, prefix, pieces)
-    if prefix.rfind("<think>") > prefix.rfind("</think>") and "</think>" not in text:
-        return text, ""  # the prefix opened the thinking, and nothing closed it
-    return split_thinking(text)
+    if not reasoning:
+        opened = prefix.rfind("<think>") > prefix.rfind("</think>") and "think>" not in text
+        reasoning, text = (text, "") if opened else split_thinking(text)  # nothing closed what the prefix opened
+    if not thought:
+        return reasoning, text
+    bare = reasoning.strip()
+    reasoning = unechoed(bare, thought, pieces) if bare.startswith(thought) else reasoning
+    return reasoning, unechoed(text, begun, pieces) if begun else text
 
 
 def string(value: object) -> str:

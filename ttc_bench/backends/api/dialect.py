@@ -10,6 +10,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from ttc_bench.backends.api.choices import split_thinking
 from ttc_bench.backends.api.replies import Reply
 from ttc_bench.backends.api.token_counts import Billing
 from ttc_bench.core import Request
@@ -17,6 +18,7 @@ from ttc_bench.errors import BackendError
 
 NO_TOP_K = -1  # "the whole vocabulary" for vLLM, SGLang and llama.cpp alike; 0 is refused by some of them
 CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang; llama.cpp needs neither
+THOUGHT = "reasoning_content"  # llama.cpp's field for thinking, in messages as in replies
 TOP_LOGPROBS = 20  # the most that OpenAI and vLLM list
 MISSES = 2  # replies in a row that do without something asked for: the server does not do it
 AGAIN = 32  # answered calls after which what a server did not do is asked for once more, then twice as many
@@ -87,6 +89,7 @@ class Dialect:
         self._cap = 10**9
         self._logprobs = Ability(logprobs)
         self.billing = Billing()
+        self.parted: bool | None = None  # begun thinking is a field of its own; None: not known yet
         self.generation_config = False  # `transformers serve`: all decoding parameters in one JSON field
         self.dropped: set[str] = set()
         self.version = 0  # grows with every lesson
@@ -136,7 +139,7 @@ class Dialect:
                 if value != neutral or not (self.openai or key in self.dropped):
                     body[key] = NO_TOP_K if key == "top_k" and not value else value
         if request.prefix:
-            body["messages"].append({"role": "assistant", "content": request.prefix})
+            body["messages"].append(self._begun(request.prefix))
             body |= CONTINUE
         if request.choices and self.logprobs:
             body["top_logprobs"] = TOP_LOGPROBS
@@ -151,6 +154,14 @@ class Dialect:
         if n > 1:
             body["n"] = n
         return body
+
+    def _begun(self, prefix: str) -> dict[str, str]:
+        """The assistant's message to go on from. llama.cpp takes thinking apart from the answer where the model's
+        template has a place for it, and would close it before a <think> in the text; others take the text."""
+        thought, answer = split_thinking(prefix)
+        if thought and self.parted is not False:
+            return {"role": "assistant", "content": answer, THOUGHT: thought}
+        return {"role": "assistant", "content": prefix}
 
     def learn(self, sent: dict[str, Any], request: Request, words: str, param: str | None = None) -> bool:
         """Whether the refusal `words` of a body teaches a form that asks for the same samples; adopts it if so.
@@ -189,6 +200,9 @@ class Dialect:
             self.dropped.add("seed")
             self.note("the server refuses seeds: these samples cannot be drawn again")
             return True
+        if self.parted is None and THOUGHT in words:
+            self.parted = False
+            return True
         if not CONTINUE.keys().isdisjoint(named):
             raise BackendError(
                 f"the server cannot go on from a begun answer ({words}); use --budget-mode rerun, and no --wait",
@@ -217,6 +231,8 @@ class Dialect:
     def heed(self, reply: Reply, sent: dict[str, Any], request: Request) -> None:
         """Learns from what a reply shows of what the body `sent` asked for."""
         self.billing = reply.billing
+        if self.parted is None and (reply.llama_cpp is False or reply.thinks):
+            self.parted = reply.llama_cpp and reply.thinks
         for note in reply.notes:
             self.note(note)
         asked = sent.get("n", 1)
@@ -237,6 +253,15 @@ class Dialect:
             self.note(f"the server ignores {self.limit}: texts are longer than --max-tokens")
         if reply.filtered:
             self.note("the server's content filter cut some texts: they count as truncated")
+
+    def lost(self, reply: Reply, sent: dict[str, Any]) -> bool:
+        """Did the server drop the begun thinking that it was sent apart? Then the next call sends it as text. A server
+        that goes on from it repeats it in its reply."""
+        if THOUGHT not in sent["messages"][-1]:
+            return False
+        if self.parted is None:
+            self.parted = reply.repeats
+        return not reply.repeats
 
     def likely_reason(self) -> str:
         """Why samples of one request at temperature > 0 may all be the same text here."""

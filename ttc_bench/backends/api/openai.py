@@ -291,6 +291,9 @@ class OpenAIBackend:
         except CutShort as cut:
             raise Passing(str(cut), "cut short", wasted=cut.wasted) from None
         self.dialect.heed(reply, body, request)
+        if self.dialect.lost(reply, body):
+            wasted = sum((c.usage for c in reply.completions), reply.spare)
+            raise Passing("the server dropped the begun thinking", "begun thinking dropped", wasted=wasted)
         self.signals = self.dialect.signals
         self.counts.update({"filtered": reply.filtered} if reply.filtered else {})
         for completion in reply.completions:

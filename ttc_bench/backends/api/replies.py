@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ttc_bench.backends.api.choices import BROKEN, CUT, Choice, parse
+from ttc_bench.backends.api.choices import BROKEN, CUT, Choice, parse, parted, repeated, split_thinking
 from ttc_bench.backends.api.token_counts import Bill, Billing, bill, count
 from ttc_bench.core import Completion, Request, Usage
 
@@ -32,6 +32,9 @@ class Reply:
     billing: Billing
     sound: bool  # the counts of a call for several choices can be told here
     notes: tuple[str, ...]  # about the counts
+    llama_cpp: bool  # the reply has the timings that only llama.cpp gives
+    thinks: bool  # the server parts thinking from answers
+    repeats: bool  # the begun thinking of the request is in the reply again
 
 
 def read(payload: object, asked: int, request: Request, billing: Billing | None = None) -> Reply:
@@ -47,6 +50,8 @@ def read(payload: object, asked: int, request: Request, billing: Billing | None 
     choices = [choice for raw in payload["choices"] if (choice := parse(raw, request.prefix)) is not None]
     if billed and not billed.completion and any(c.size for c in choices):
         billed = None  # a server that fills in zeros does not count
+    thoughts = [thought for raw in payload["choices"] if (thought := parted(raw))]
+    begun, _ = split_thinking(request.prefix)
     own = _own(choices)
     answers = _placed([c for c in own if c.finish not in BROKEN and not _void(c, billed, len(choices))], asked)
     if not answers:
@@ -66,6 +71,9 @@ def read(payload: object, asked: int, request: Request, billing: Billing | None 
         counts.billing,
         counts.sound,
         counts.notes,
+        "timings" in payload,
+        bool(thoughts),
+        bool(begun) and any(begun in repeated(raw) for raw in payload["choices"]),
     )
 
 
