@@ -44,12 +44,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "self-consistency": {"method": ("self-consistency",)},
     "best-of-n (logprob)": {"method": ("best-of-n",), "verifier": ("logprob",)},
     "refine": {"method": ("refine",)},
-    "cot, --thinking-budget 8,16": {"method": ("cot",), "thinking_budget": ("8,16",)},
+    "cot, --thinking-budget 8,16": {"method": ("cot",), "thinking_budget": ("8", "16")},
     "cot, --wait 1": {"method": ("cot",), "wait": 1},
     "best-of-n (judge)": {"method": ("best-of-n",), "verifier": ("judge:openai:{name}@{url}",)},
     "best-of-n (p-true)": {"method": ("best-of-n",), "verifier": ("p-true",)},
 }
-Tokenize = Callable[[str], int]
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,14 @@ class Counters:
     prompt: int
     cached: int
     completion: int
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Counts the tokens of a text, and of a conversation where the model's own files are at hand."""
+
+    count: Callable[[str], int]
+    prompt: Callable[[list[dict[str, str]]], int] | None = None
 
 
 @contextmanager
@@ -97,13 +104,18 @@ def counters(url: str) -> Counters | None:
     return Counters(*(int(float(totals[f"llamacpp:{name}"])) for name in names))
 
 
-def tokenizer(url: str, folder: str | None) -> Tokenize | None:
-    """Counts the tokens of a text, by the model's files or by the server."""
+def tokenizer(url: str, folder: str | None) -> Tokenizer | None:
+    """That of the model's files, or that of the server; None where neither is there."""
     if folder:
         import transformers
 
         loaded = transformers.AutoTokenizer.from_pretrained(folder)
-        return lambda text: len(loaded(text, add_special_tokens=False)["input_ids"])
+        return Tokenizer(
+            lambda text: len(loaded(text, add_special_tokens=False)["input_ids"]),
+            lambda talk: len(
+                loaded.apply_chat_template(talk, add_generation_prompt=True, return_dict=True)["input_ids"]
+            ),
+        )
 
     def asked(text: str) -> int:
         body = json.dumps({"content": text, "add_special": False, "parse_special": True}).encode()
@@ -116,36 +128,45 @@ def tokenizer(url: str, folder: str | None) -> Tokenize | None:
         asked("one")
     except (urllib.error.URLError, OSError, KeyError, ValueError):
         return None
-    return asked
+    return Tokenizer(asked)
 
 
-def row(name: str, store: Path, before: Counters | None, after: Counters | None, tokenize: Tokenize | None) -> str:
+def row(name: str, store: Path, before: Counters | None, after: Counters | None, tokenizer: Tokenizer | None) -> str:
     """One line of the table, from what a run stored."""
     with sqlite3.connect(store) as db:
-        prompt, completion, samples, reasoning = db.execute(
-            "select sum(prompt_tokens), sum(completion_tokens), count(*), sum(reasoning_tokens) from samples"
-        ).fetchone()
         sources = dict(db.execute("select token_source, count(*) from samples group by 1"))
-        texts = db.execute("select text, reasoning, stop_reason, completion_tokens from samples").fetchall()
-    cells = [name, str(samples), ", ".join(f"{n} {source}" for source, n in sorted(sources.items())), f"{completion:,}"]
-    cells[-1] += f" ({reasoning:,} thinking)" if reasoning else ""
+        stored = db.execute(
+            "select text, reasoning, stop_reason, completion_tokens, reasoning_tokens, prompt_tokens, request "
+            "from samples join requests using (address)"
+        ).fetchall()
+    completion, thinking, prompt = (sum(sample[i] for sample in stored) for i in (3, 4, 5))
+    cells = [name, str(len(stored)), ", ".join(f"{n} {source}" for source, n in sorted(sources.items()))]
+    cells.append(f"{completion:,}" + (f" ({thinking:,} thinking)" if thinking else ""))
+    cells += [f"{after.completion - before.completion:,}" if before and after else "–", f"{prompt:,}"]
     if before and after:
-        cells += [f"{after.completion - before.completion:,}", f"{prompt:,}"]
-        cells += [f"{after.prompt + after.cached - before.prompt - before.cached:,}"]
+        cells.append(f"{after.prompt + after.cached - before.prompt - before.cached:,}")
+    elif tokenizer and tokenizer.prompt:
+        talks = [json.loads(sample[6])["messages"] for sample in stored]
+        cells.append(f"{sum(map(tokenizer.prompt, talks)):,} by its template")
     else:
-        cells += ["–", f"{prompt:,}", "–"]
-    if tokenize:
-        again = [tokenize(text) + (stop == "stop") for text, reasoning, stop, _ in texts if not reasoning]
-        listed = [tokens for _, reasoning, _, tokens in texts if not reasoning]
-        equal = sum(a == b for a, b in zip(again, listed, strict=True))
-        cells.append(f"{equal} of {len(listed)}, {sum(again):,} for {sum(listed):,}" if listed else "–")
+        cells.append("–")
+    if tokenizer:
+        again = [tokenizer.count(_written(*sample[:2])) + (sample[2] == "stop") for sample in stored]
+        equal = sum(tokens == sample[3] for tokens, sample in zip(again, stored, strict=True))
+        thought = sum(tokenizer.count(s[1] + ("</think>" if s[0] else "")) for s in stored if s[1])
+        cells.append(f"{equal} of {len(stored)}, {sum(again):,}" + (f" ({thought:,} thinking)" if thinking else ""))
     else:
         cells.append("–")
     return "| " + " | ".join(cells) + " |"
 
 
+def _written(text: str, reasoning: str) -> str:
+    """What the model wrote, its thinking included."""
+    return f"{reasoning}</think>{text}" if reasoning and text else reasoning + text
+
+
 async def measure(url: str, args: argparse.Namespace) -> None:
-    tokenize = tokenizer(url, args.tokenizer)
+    tokens = tokenizer(url, args.tokenizer)
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     print(
@@ -170,7 +191,7 @@ async def measure(url: str, args: argparse.Namespace) -> None:
             except TtcError as error:
                 print(f"| {name} | refused: {error} | | | | | | |", flush=True)
                 continue
-            print(row(name, config.store_path, before, counters(url), tokenize), flush=True)
+            print(row(name, Path(config.store_path), before, counters(url), tokens), flush=True)
             if args.keep:
                 shutil.copy(config.store_path, args.keep / f"{re.sub(r'[^a-z0-9]+', '-', name)}.sqlite")
             for note in result.analysis.notes:
