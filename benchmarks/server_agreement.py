@@ -45,6 +45,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "best-of-n (logprob)": {"method": ("best-of-n",), "verifier": ("logprob",)},
     "refine": {"method": ("refine",)},
     "cot, --thinking-budget 8,16": {"method": ("cot",), "thinking_budget": ("8", "16")},
+    "cot, --budget-mode rerun": {"method": ("cot",), "thinking_budget": ("8", "16"), "budget_mode": "rerun"},
     "cot, --wait 1": {"method": ("cot",), "wait": 1},
     "best-of-n (judge)": {"method": ("best-of-n",), "verifier": ("judge:openai:{name}@{url}",)},
     "best-of-n (p-true)": {"method": ("best-of-n",), "verifier": ("p-true",)},
@@ -153,7 +154,7 @@ def row(name: str, store: Path, before: Counters | None, after: Counters | None,
     if tokenizer:
         again = [tokenizer.count(_written(*sample[:2])) + (sample[2] == "stop") for sample in stored]
         equal = sum(tokens == sample[3] for tokens, sample in zip(again, stored, strict=True))
-        thought = sum(tokenizer.count(s[1] + ("</think>" if s[0] else "")) for s in stored if s[1])
+        thought = sum(tokenizer.count(s[1].removeprefix("\n") + ("</think>" if s[0] else "")) for s in stored if s[1])
         cells.append(f"{equal} of {len(stored)}, {sum(again):,}" + (f" ({thought:,} thinking)" if thinking else ""))
     else:
         cells.append("–")
@@ -161,7 +162,8 @@ def row(name: str, store: Path, before: Counters | None, after: Counters | None,
 
 
 def _written(text: str, reasoning: str) -> str:
-    """What the model wrote, its thinking included."""
+    """What the model wrote, its thinking included: without the line break that a template begins the thinking with."""
+    reasoning = reasoning.removeprefix("\n")
     return f"{reasoning}</think>{text}" if reasoning and text else reasoning + text
 
 

@@ -205,7 +205,8 @@ class Dialect:
             return True
         if not CONTINUE.keys().isdisjoint(named):
             raise BackendError(
-                f"the server cannot go on from a begun answer ({words}); use --budget-mode rerun, and no --wait",
+                f"the server cannot go on from a begun answer ({words}): no --wait, no --verifier p-true, and "
+                "--thinking-budget with --budget-mode rerun only",
                 fatal=True,
             )
         for key in ("top_k", "min_p"):

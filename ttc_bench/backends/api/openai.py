@@ -290,6 +290,8 @@ class OpenAIBackend:
             reply = read(payload, asked, request, self.dialect.billing)
         except CutShort as cut:
             raise Passing(str(cut), "cut short", wasted=cut.wasted) from None
+        except RecursionError:
+            raise Passing("a reply nested too deep", "invalid JSON") from None
         self.dialect.heed(reply, body, request)
         if self.dialect.lost(reply, body):
             wasted = sum((c.usage for c in reply.completions), reply.spare)
