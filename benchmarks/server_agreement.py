@@ -154,7 +154,12 @@ def row(name: str, store: Path, before: Counters | None, after: Counters | None,
     if tokenizer:
         again = [tokenizer.count(_written(*sample[:2])) + (sample[2] == "stop") for sample in stored]
         equal = sum(tokens == sample[3] for tokens, sample in zip(again, stored, strict=True))
-        thought = sum(tokenizer.count(s[1].removeprefix("\n") + ("</think>" if s[0] else "")) for s in stored if s[1])
+        # the end of a text that never closed its thinking is thinking too
+        thought = sum(
+            tokenizer.count(s[1].removeprefix("\n") + ("</think>" if s[0] else "")) + (s[2] == "stop" and not s[0])
+            for s in stored
+            if s[1]
+        )
         cells.append(f"{equal} of {len(stored)}, {sum(again):,}" + (f" ({thought:,} thinking)" if thinking else ""))
     else:
         cells.append("–")
