@@ -92,8 +92,8 @@ def test_lists_that_leave_tokens_out_are_not_taken_for_counts() -> None:
 def test_a_bill_that_fits_the_lists_needs_no_ascii() -> None:
     """vLLM lists every token, whatever is in it."""
     smile = {"content": [{"token": "ö", "logprob": -1.0}] * 3}
-    one = choice("ööö") | {"logprobs": smile}
-    reply = call(8, one, choice("five tokens", 5))
+    umlauts = choice("ööö") | {"logprobs": smile}
+    reply = call(8, umlauts, choice("five tokens", 5))
     assert (counts(reply), sources(reply), reply.notes, reply.sound) == ([3, 5], ["api"] * 2, (), True)
 
 

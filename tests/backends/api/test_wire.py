@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from fault_server import FaultServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -211,3 +212,15 @@ def test_the_bound_follows_from_what_was_asked_for() -> None:
     body = {"messages": [], "max_tokens": 1000}
     assert reply_bytes(body) < reply_bytes(body | {"n": 8}) < reply_bytes(body | {"n": 8, "logprobs": True})
     assert reply_bytes({"messages": [], "max_completion_tokens": 1000}) == reply_bytes(body)
+
+
+async def test_a_key_is_stripped_and_one_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FaultServer() as server:
+        monkeypatch.setenv("OPENAI_API_KEY", " horse battery \n")
+        assert (await asked(server.url)).completion
+        assert server.authorization == {"Bearer horse battery"}
+        for key in ("horse\nbattery", "hörse", "horse\x1b"):
+            monkeypatch.setenv("OPENAI_API_KEY", key)
+            with pytest.raises(BackendError, match="OPENAI_API_KEY holds a character") as caught:
+                await asked(server.url)
+            assert "rse" not in str(caught.value)

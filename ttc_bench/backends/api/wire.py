@@ -144,7 +144,9 @@ class Wire:
 
         self._url = httpx2.URL(f"{self.base_url}/chat/completions")
         local = is_loopback(self.base_url)
-        self._key = os.environ.get(KEY, "")
+        self._key = os.environ.get(KEY, "").strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise BackendError(f"{KEY} holds a character that no key has: set it again", fatal=True)
         if not self._key and not local:
             raise BackendError(f"{self.base_url} needs a key: set the environment variable {KEY}", fatal=True)
         limits = httpx2.Limits(max_connections=self.connections, keepalive_expiry=30.0)
