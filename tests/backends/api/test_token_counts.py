@@ -93,8 +93,17 @@ def test_a_bill_that_fits_the_lists_needs_no_ascii() -> None:
     """vLLM lists every token, whatever is in it."""
     smile = {"content": [{"token": "ö", "logprob": -1.0}] * 3}
     umlauts = choice("ööö") | {"logprobs": smile}
-    reply = call(8, umlauts, choice("five tokens", 5))
-    assert (counts(reply), sources(reply), reply.notes, reply.sound) == ([3, 5], ["api"] * 2, (), True)
+    reply = call(13, umlauts, choice("ten tokens", 10))
+    assert (counts(reply), sources(reply), reply.notes, reply.sound) == ([3, 10], ["api"] * 2, (), True)
+
+
+def test_a_sum_that_fits_by_chance_proves_nothing() -> None:
+    """12 tokens: the first wrote 12, of which its list leaves 9 out, and the second has 9."""
+    smiles = choice("🍫🍫🍫") | {"logprobs": {"content": [{"token": "🍫", "logprob": -1.0}] * 3}}
+    reply = call(12, smiles, choice("nine tokens", 9), known=Billing(end=False))
+    assert (set(sources(reply)), reply.billing.whole) == ({"estimate"}, None)
+    known = call(12, smiles, choice("nine tokens", 9), known=Billing(True, False))
+    assert (counts(known), set(sources(known))) == ([3, 9], {"api"})
 
 
 @pytest.mark.parametrize(

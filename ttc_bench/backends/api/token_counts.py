@@ -16,6 +16,7 @@ from ttc_bench.core import Request, Usage
 MOST = 10**9  # tokens: a larger number in a bill is no count
 DENSEST = 7  # characters per token, on average over a text: no tokenizer packs more into an ordinary one
 FAR_BELOW = 0.9  # of max_tokens: a text that was cut at its limit should be about as long as the limit
+STOP_TOKENS = 8  # of a stop string, at most
 ONE_CHOICE = "the server bills one choice of a call for several: token counts are those of its token lists"
 UNEQUAL = "the server bills fewer tokens than it lists: token counts are those of its token lists"
 MORE = "the server bills more tokens than it lists: token counts are its bills, and marked as estimates"
@@ -147,12 +148,15 @@ def _several(
     distinct = {tuple(counts) for _, counts in fitting}
     complete = [_complete(c, request) for c in choices]
     ways, ends = ({getattr(billing, name) for billing, _ in fitting} for name in ("whole", "end"))
-    if len(ways) == 1 and len(listed) - listed.count(0) > 1:
+    # What the first list leaves out could be as much as the other lists hold: then a sum that fits proves nothing.
+    telling = known.whole is not None or _omitted(choices[0], request) < sum(listed[1:])
+    if telling and len(ways) == 1 and len(listed) - listed.count(0) > 1:
         known = replace(known, whole=ways.pop())
     if len(distinct) == len(ends) == 1 and all(complete):
         known = replace(known, end=ends.pop())
     if fitting and known.whole is not False:
-        return list(min(distinct)), [len(distinct) == 1] * len(choices), Counts((), known)
+        sure = len(distinct) == 1 and (telling or not any(listed[1:]))
+        return list(min(distinct)), [sure] * len(choices), Counts((), known)
     if total >= sum(listed) and not fitting:  # more than was listed: hidden thinking, as far as anybody can say
         rest = share(total - sum(listed), [len(c.reasoning) for c in choices])
         lengths = [tokens + more for tokens, more in zip(listed, rest, strict=True)]
@@ -186,10 +190,15 @@ def _unlisted(
     return share(total, [c.size for c in choices]), unsure, Counts((), known)
 
 
+def _omitted(choice: Choice, request: Request) -> int:
+    """The most tokens that the list of a choice may leave out: llama.cpp lists a character that takes several tokens
+    once, and drops a stop string."""
+    wide = sum(not character.isascii() for character in "".join(choice.pieces))
+    return 3 * wide + (STOP_TOKENS if request.stop and choice.ended else 0)
+
+
 def _complete(choice: Choice, request: Request) -> bool:
-    """Does the token list of a choice hold all its tokens? llama.cpp lists a character that takes several tokens once,
-    and leaves out a stop string."""
-    return "".join(choice.pieces).isascii() and not (request.stop and choice.ended)
+    return not _omitted(choice, request)
 
 
 def _alarms(choices: Sequence[Choice], lengths: Sequence[int], request: Request) -> tuple[str, ...]:
