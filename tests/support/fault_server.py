@@ -34,7 +34,10 @@ PASSING = (
     "empty",
     "abort",
     "error 200",
+    "null",
 )
+# What one reply can lack, with an answer in it all the same.
+LACKING = ("no logprobs", "one choice", "same index", "one null", "one aborted")
 BILLED = ("empty", "abort")  # faults whose reply still carries a bill
 
 
@@ -49,9 +52,10 @@ def tokens(text: str) -> int:
 
 
 class FaultServer:
-    """`faults` says for each call in turn which of PASSING it meets, or None; after its end every call succeeds.
+    """`faults` says for each call in turn which of PASSING or LACKING it meets, or None; after its end every call succeeds.
     `n`: "yes", "ignored" or "refused". `refuses` and `ignores` name parameters. `words` are said with a refusal.
-    `eos` bills one token more per ended choice than the logprobs list. `log` keeps every body, `served` counts the
+    `eos` bills one token more per ended choice than the logprobs list. `bills`: "all" choices of a call, or the
+    "first" only. `echoes`: a begun answer is repeated in the text, as llama.cpp does. `log` keeps every body, `served` counts the
     (prompt, seed) pairs that left in a good reply."""
 
     def __init__(
@@ -63,6 +67,8 @@ class FaultServer:
         refuses: dict[str, str] | None = None,
         ignores: tuple[str, ...] = (),
         usage: bool = True,
+        bills: str = "all",
+        echoes: bool = False,
         eos: int = 1,
         headers: dict[str, str] | None = None,
         always: tuple[int, dict[str, Any]] | None = None,
@@ -72,6 +78,7 @@ class FaultServer:
         self.latency, self.n, self.refuses, self.ignores = latency, n, refuses or {}, ignores
         self.usage, self.eos, self.headers, self.always = usage, eos, headers or {}, always
         self.keep_log = keep_log
+        self.bills, self.echoes = bills, echoes
         self.n_words = "Invalid n value (currently only n = 1 is supported)"
         self.log: list[dict[str, Any]] = []
         self.served: Counter[tuple[str, int]] = Counter()
@@ -154,7 +161,7 @@ class FaultServer:
         if fault == "error 200":
             return 200, {"error": {"message": "upstream failed", "code": 502}}, fault
         good = self._completion(body)
-        if fault in (None, *BILLED) and self.usage:
+        if fault in (None, *BILLED, *LACKING) and self.usage:
             self.billed += good["usage"]["total_tokens"]
         if fault == "empty":
             return 200, good | {"choices": []}, fault
@@ -166,9 +173,14 @@ class FaultServer:
             return 200, b"{'choices': oops}", fault
         if fault == "no usage":
             good.pop("usage", None)
+        if fault == "null":
+            empty = [c | {"message": {"role": "assistant", "content": None}, "logprobs": None} for c in good["choices"]]
+            return 200, {"choices": empty}, fault
+        if fault in LACKING:
+            good["choices"] = _lacking(good["choices"], fault)
         if fault != "drop":
-            for choice in good["choices"]:
-                self.served[_prompt(body), body.get("seed", 0) + choice["index"]] += 1
+            for index in {c["index"] for c in good["choices"] if _answers(c)}:
+                self.served[_prompt(body), body.get("seed", 0) + index] += 1
         return 200, good, fault
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -194,6 +206,11 @@ class FaultServer:
             if body.get("logprobs") and "logprobs" not in self.ignores:
                 choice["logprobs"] = {"content": [{"token": w + " ", "logprob": -0.5} for w in words]}
             choices.append(choice)
+            prefix = body["messages"][-1]["content"] if body["messages"][-1]["role"] == "assistant" else ""
+            if self.echoes and message["content"] is not None:
+                message["content"] = prefix + message["content"]
+            if j and self.bills == "first":
+                continue
             billed += len(words) + len(thinking) + (self.eos if finish == "stop" else 0)
             thought += len(thinking)
         reply: dict[str, Any] = {
@@ -210,6 +227,24 @@ class FaultServer:
                 "completion_tokens_details": {"reasoning_tokens": thought},
             }
         return reply
+
+
+def _lacking(choices: list[dict[str, Any]], fault: str) -> list[dict[str, Any]]:
+    last = choices[-1]
+    if fault == "no logprobs":
+        return [choice | {"logprobs": None} for choice in choices]
+    if fault == "one choice" or len(choices) == 1:
+        return choices[:1]
+    if fault == "same index":
+        return [*choices[:-1], last | {"index": 0, "message": choices[0]["message"]}]
+    if fault == "one aborted":
+        return [choices[0] | {"finish_reason": "abort"}, *choices[1:]]
+    return [*choices[:-1], last | {"message": {"role": "assistant", "content": None}, "logprobs": None}]
+
+
+def _answers(choice: dict[str, Any]) -> bool:
+    message = choice["message"]
+    return choice["finish_reason"] != "abort" and bool(message["content"] is not None or message.get("refusal"))
 
 
 def _prompt(body: dict[str, Any]) -> str:

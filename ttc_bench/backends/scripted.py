@@ -14,7 +14,8 @@ from ttc_bench.errors import BackendError
 class ScriptedBackend(Backend):
     """Answers with `script(request, index)`: a text, a Completion, or a BackendError (a hole; fatal ones are raised).
 
-    Tokens of a text are its words, cut at the request's `max_tokens` as a model would be. `asked` records every
+    Tokens of a text are its words, cut at the request's `max_tokens` as a model would be: no tokenizer counts so, and
+    the usage says that it is an estimate. `asked` records every
     (address, index), so a test can see what was paid for."""
 
     script: Callable[[Request, int], str | Completion | BackendError]
@@ -50,5 +51,5 @@ def _complete(request: Request, text: str) -> Completion:
     words = text.split(" ")
     cut = len(words) > request.max_tokens
     prompt = sum(len(m.content.split()) for m in request.messages)
-    usage = Usage(prompt=prompt, completion=min(len(words), request.max_tokens))
+    usage = Usage(prompt=prompt, completion=min(len(words), request.max_tokens), source="estimate")
     return Completion(" ".join(words[: request.max_tokens]), "length" if cut else "stop", usage)

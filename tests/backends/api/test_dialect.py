@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ttc_bench.backends.api.dialect import Dialect, first_seed
+from ttc_bench.backends.api.replies import read
 from ttc_bench.core import Message, Request
 from ttc_bench.errors import BackendError
 
@@ -73,3 +74,53 @@ def test_seeds_fit_where_servers_take_32_bits_and_follow_each_other() -> None:
     assert len(seeds) == 200
     assert all(0 <= seed < 2**31 - 100_000 for seed in seeds)
     assert first_seed(request()) != first_seed(request(seed=1)), "an independent repetition draws anew"
+
+
+THINKING = "<think>\n2 + 2\n</think>\n\nThe answer is"
+APART = {"role": "assistant", "content": "The answer is", "reasoning_content": "2 + 2"}
+TOGETHER = {"role": "assistant", "content": THINKING}
+
+
+def reply(**message: str) -> dict[str, Any]:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"content": "4", **message}}
+    return {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "form"),
+    [
+        (reply(), TOGETHER),  # any server without llama.cpp's timings
+        (reply(reasoning_content="hm"), TOGETHER),  # vLLM with a reasoning parser
+        (reply() | {"timings": {}}, APART),  # llama.cpp, of whose template nothing is known: tried
+        (reply(reasoning_content="hm") | {"timings": {}}, APART),
+    ],
+)
+def test_begun_thinking_is_sent_as_the_server_goes_on_from_it(payload: dict[str, Any], form: dict[str, str]) -> None:
+    """llama.cpp closes the thinking of a template before the text begins: a <think> in the text is a second one."""
+    dialect = Dialect(LOCAL)
+    asked = request()
+    dialect.heed(read(payload, 1, asked), dialect.body("m", asked, 0, 1), asked)
+    assert dialect.body("m", request(prefix=THINKING), 0, 1)["messages"][-1] == form
+    assert dialect.body("m", request(prefix="The answer is"), 0, 1)["messages"][-1]["content"] == "The answer is"
+
+
+def test_a_server_that_drops_begun_thinking_is_sent_it_as_text_from_then_on() -> None:
+    dialect = Dialect(LOCAL)
+    asked = request(prefix=THINKING)
+    body = dialect.body("m", asked, 0, 1)
+    assert body["messages"][-1] == APART
+    assert dialect.lost(read(reply(), 1, asked), body)
+    body = dialect.body("m", asked, 0, 1)
+    assert body["messages"][-1] == TOGETHER
+    assert not dialect.lost(read(reply(), 1, asked), body)
+
+
+def test_a_server_that_repeats_begun_thinking_has_gone_on_from_it() -> None:
+    dialect = Dialect(LOCAL)
+    asked = request(prefix=THINKING)
+    body = dialect.body("m", asked, 0, 1)
+    for payload in (reply(reasoning_content="2 + 2"), reply(content="<think>2 + 2</think>The answer is 4")):
+        assert not dialect.lost(read(payload, 1, asked), body)
+    assert dialect.body("m", asked, 0, 1)["messages"][-1] == APART
+    assert dialect.lost(read(reply(), 1, asked), body), "one reply that lost it is tried again"
+    assert dialect.body("m", asked, 0, 1)["messages"][-1] == APART

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from api_helpers import ask, backend_at, pool, whole
-from fault_server import BILLED, PASSING, FaultServer
+from fault_server import BILLED, LACKING, PASSING, FaultServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +39,7 @@ async def test_every_passing_fault_is_tried_again(fault: str) -> None:
     assert (wasted.completion > 0) == (fault in BILLED), "what a failed attempt was billed is spending"
 
 
-FAULTS = st.lists(st.sampled_from([None, *PASSING, "no usage"]), max_size=60)
+FAULTS = st.lists(st.sampled_from([None, *PASSING, *LACKING, "no usage"]), max_size=60)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))

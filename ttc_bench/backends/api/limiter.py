@@ -149,7 +149,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             try:
                 seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-            except ValueError:
+            except (ValueError, TypeError, IndexError, OverflowError, OSError):  # absurd dates raise all of these
                 continue
         if math.isfinite(seconds):
             return max(0.0, seconds)

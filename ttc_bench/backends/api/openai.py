@@ -5,6 +5,7 @@ A failure is never an answer: what cannot be had after all retries is a hole; wh
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,8 +14,9 @@ from typing import Any
 
 from ttc_bench.backends.api.dialect import Dialect, first_seed
 from ttc_bench.backends.api.limiter import Limiter, Slot, retry_after, used_up
-from ttc_bench.backends.api.replies import CutShort, Reply, read, rough_prompt
+from ttc_bench.backends.api.replies import CutShort, Reply, read
 from ttc_bench.backends.api.retries import Retries
+from ttc_bench.backends.api.token_counts import rough_prompt
 from ttc_bench.backends.api.wire import Passing, Refused, Wire, clean_url, fatal
 from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
 from ttc_bench.errors import BackendError
@@ -27,15 +29,21 @@ UNREACHED = 3  # attempts to connect to a server that was never reached
 
 @dataclass(frozen=True)
 class _Unit:
-    """Samples of one call: consecutive indices of one request."""
+    """Samples of one call, if the server takes n: consecutive indices of one request."""
 
     request: Request
     seed: int  # of the first
     indices: tuple[int, ...]
 
-    def rest(self, start: int, end: int | None = None) -> _Unit:
-        """The samples from position `start` on, as a unit of their own."""
-        return _Unit(self.request, self.seed + start, self.indices[start:end])
+    def parts(self, positions: Sequence[int], most: int) -> list[_Unit]:
+        """The samples at these positions, in units of their own: each a run of neighbours, at most `most`."""
+        runs: list[list[int]] = []
+        for position in positions:
+            if runs and position == runs[-1][-1] + 1 and len(runs[-1]) < most:
+                runs[-1].append(position)
+            else:
+                runs.append([position])
+        return [_Unit(self.request, self.seed + run[0], tuple(self.indices[i] for i in run)) for run in runs]
 
 
 @dataclass
@@ -109,7 +117,7 @@ class OpenAIBackend(Backend):
 
     def calls(self, jobs: Sequence[Job]) -> int:
         """How many calls the jobs take if nothing fails, by what is known of the server so far."""
-        return sum(1 if self.dialect.n else len(unit.indices) for unit in self._units(jobs))
+        return sum(math.ceil(len(unit.indices) / self.dialect.most(len(unit.indices))) for unit in self._units(jobs))
 
     def likely_reason(self) -> str:
         """Why samples of one request at temperature > 0 may all be the same text here."""
@@ -175,7 +183,7 @@ class OpenAIBackend(Backend):
             start = 0
             while start < len(job.indices):
                 # Greedy samples are one text: nobody needs n for them, and vLLM refuses it.
-                most = self.n_per_request if self.dialect.n and job.request.temperature > 0 else 1
+                most = self.dialect.most(self.n_per_request) if job.request.temperature > 0 else 1
                 first = job.indices[start]
                 end = start + 1
                 while end < len(job.indices) and end - start < most and job.indices[end] == first + end - start:
@@ -219,7 +227,7 @@ class OpenAIBackend(Backend):
             async with self.limiter.slot(self._expected(unit)) as slot:
                 if self._failed_in_a_row >= IN_A_ROW:
                     raise BackendError(f"not asked for: {self.base_url} had stopped answering")
-                asked, version = len(unit.indices) if self.dialect.n else 1, self.dialect.version
+                asked, version = self.dialect.most(len(unit.indices)), self.dialect.version
                 body = self.dialect.body(self.name, request, unit.seed, asked)
                 held = run.limit.hold(request, asked) if run.limit else 0.0
                 if held is None:
@@ -257,13 +265,13 @@ class OpenAIBackend(Backend):
             run.paid.discard(task)
         self.limiter.succeeded()
         self._pause(used_up(headers, slot.expected))
-        reply = self._read(payload, asked, request)
+        reply = self._read(payload, asked, request, body)
         slot.used = sum(c.usage.prompt + c.usage.completion for c in reply.completions)
         return reply
 
     def _expected(self, unit: _Unit) -> int:
         """Tokens that a call for this unit may take, for the tokens-per-minute limit."""
-        choices = len(unit.indices) if self.dialect.n else 1
+        choices = self.dialect.most(len(unit.indices))
         return rough_prompt(unit.request) + round(choices * (self._typical or unit.request.max_tokens))
 
     def _pause(self, seconds: float) -> None:
@@ -277,12 +285,17 @@ class OpenAIBackend(Backend):
             raise fatal(refusal, self.name, self.base_url, request) from None
         self.signals = self.dialect.signals
 
-    def _read(self, payload: object, asked: int, request: Request) -> Reply:
+    def _read(self, payload: object, asked: int, request: Request, body: dict[str, Any]) -> Reply:
         try:
-            reply = read(payload, asked, request)
+            reply = read(payload, asked, request, self.dialect.billing)
         except CutShort as cut:
             raise Passing(str(cut), "cut short", wasted=cut.wasted) from None
-        self.dialect.heed(reply, asked, request)
+        except RecursionError:
+            raise Passing("a reply nested too deep", "invalid JSON") from None
+        self.dialect.heed(reply, body, request)
+        if self.dialect.lost(reply, body):
+            wasted = sum((c.usage for c in reply.completions), reply.spare)
+            raise Passing("the server dropped the begun thinking", "begun thinking dropped", wasted=wasted)
         self.signals = self.dialect.signals
         self.counts.update({"filtered": reply.filtered} if reply.filtered else {})
         for completion in reply.completions:
@@ -294,17 +307,12 @@ class OpenAIBackend(Backend):
 
     def _samples(self, unit: _Unit, reply: Reply, wasted: Usage) -> tuple[list[Sample], list[_Unit]]:
         wasted += reply.spare
-        pairs = zip(unit.indices, reply.completions, strict=False)
         samples = [
-            Sample(unit.request, index, completion, wasted=Usage() if i else wasted)
-            for i, (index, completion) in enumerate(pairs)
+            Sample(unit.request, unit.indices[position], completion, wasted=Usage() if i else wasted)
+            for i, (position, completion) in enumerate(zip(reply.positions, reply.completions, strict=True))
         ]
-        got = len(samples)
-        if got == len(unit.indices):
-            return samples, []
-        if self.dialect.n:
-            return samples, [unit.rest(got)]
-        return samples, [unit.rest(i, i + 1) for i in range(got, len(unit.indices))]
+        missing = [i for i in range(len(unit.indices)) if i not in reply.positions]
+        return samples, unit.parts(missing, self.dialect.most(self.n_per_request))
 
     def _holes(self, unit: _Unit, words: str, wasted: Usage) -> list[Sample]:
         self.counts["holes"] += len(unit.indices)

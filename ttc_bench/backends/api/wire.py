@@ -16,10 +16,13 @@ from ttc_bench.core import Request, Usage
 from ttc_bench.errors import BackendError, PromptTooLong
 
 if TYPE_CHECKING:
-    from httpx2 import URL, AsyncClient, Headers
+    from httpx2 import URL, AsyncClient, Headers, Response
 
 KEY = "OPENAI_API_KEY"
 CONNECT_S = 10.0
+FRAME_BYTES = 2**20  # of a reply, whatever was asked for
+TOKEN_BYTES = 128  # of a token's text, or of its entry in a list, on average and escaped
+LISTED = 20  # alternatives of a token
 MAY_PASS = {408, 409, 429}  # and everything from 500
 OVERLOAD = {408, 429, 503, 529}
 NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}  # as 429, but no wait helps
@@ -87,7 +90,9 @@ class Wire:
         http = self._http or self._connect()
         try:
             async with asyncio.timeout(self.timeout_s):
-                response = await http.post(self._url, content=json.dumps(body).encode())
+                content = json.dumps(body).encode()
+                async with http.stream("POST", self._url, content=content) as response:
+                    data = await self._bounded(response, reply_bytes(body))
         except TimeoutError:
             self.reached = True
             raise Passing(f"no reply within {self.timeout_s:g} s", "timeout", overload=True) from None
@@ -99,9 +104,22 @@ class Wire:
             words = self.scrub(next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__))
             raise Passing(f"connection failed: {words}", "connection", overload=refused) from None
         self.reached = True
-        if response.status_code >= 300:
-            raise self._failure(response.status_code, _error(response.text), response.headers)
-        return self._parse(response.content, response.headers), _limits(response.headers)
+        try:
+            if response.status_code >= 300:
+                raise self._failure(response.status_code, _error(data), response.headers)
+            return self._parse(data, response.headers), _limits(response.headers)
+        except RecursionError:
+            raise Passing(f"JSON nested too deep in a reply of {len(data)} bytes", "invalid JSON") from None
+
+    async def _bounded(self, response: Response, most: int) -> bytes:
+        """The decoded body, unless it is longer than a reply can be: it is never held whole, nor unpacked whole."""
+        self.reached = True
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            if (size := size + len(part)) > most:
+                raise Passing(f"a reply of more than {most:,} bytes, the most that --max-tokens allows", "too long")
+        return b"".join(parts)
 
     async def close(self) -> None:
         if self._http:
@@ -126,7 +144,9 @@ class Wire:
 
         self._url = httpx2.URL(f"{self.base_url}/chat/completions")
         local = is_loopback(self.base_url)
-        self._key = os.environ.get(KEY, "")
+        self._key = os.environ.get(KEY, "").strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise BackendError(f"{KEY} holds a character that no key has: set it again", fatal=True)
         if not self._key and not local:
             raise BackendError(f"{self.base_url} needs a key: set the environment variable {KEY}", fatal=True)
         limits = httpx2.Limits(max_connections=self.connections, keepalive_expiry=30.0)
@@ -140,7 +160,7 @@ class Wire:
 
     def _parse(self, content: bytes, headers: Headers) -> object:
         try:
-            payload: object = json.loads(content)
+            payload = _json(content)
         except ValueError:
             if "html" in headers.get("content-type", ""):
                 raise BackendError(
@@ -150,8 +170,9 @@ class Wire:
             raise Passing(f"invalid JSON in a reply of {len(content)} bytes", "invalid JSON") from None
         if isinstance(payload, dict) and payload.get("error") and not payload.get("choices"):
             error = payload["error"]  # some gateways report failures with status 200
-            status = error.get("code") if isinstance(error, dict) else None
-            raise self._failure(status if isinstance(status, int) and status >= 400 else 500, error, headers)
+            code = error.get("code") if isinstance(error, dict) else None
+            status = code if isinstance(code, int) and 400 <= code < 600 else 500
+            raise self._failure(status, error, headers)
         return payload
 
     def _failure(self, status: int, body: object, headers: Headers) -> Passing | Refused | BackendError:
@@ -165,6 +186,14 @@ class Wire:
                 f"status {status}: {words}", str(status), headers=_limits(headers), overload=status in OVERLOAD
             )
         return Refused(status, words, param if isinstance(param, str) else None, str(code))
+
+
+def reply_bytes(body: dict[str, Any]) -> int:
+    """The most bytes that a reply to this body may have: every token of every choice with its text, and where lists
+    are asked for, its entry with as many alternatives as llama.cpp gives unasked. The messages may be repeated."""
+    tokens: int = body.get("n", 1) * (body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+    entries = 1 + (1 + LISTED if body.get("logprobs") else 0)
+    return FRAME_BYTES + tokens * entries * TOKEN_BYTES + len(json.dumps(body["messages"]))
 
 
 def fatal(refusal: Refused, name: str, base_url: str, request: Request) -> BackendError:
@@ -215,15 +244,27 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _limits(headers: Headers) -> dict[str, str]:
     """The headers that the limiter reads (a look-up in `Headers` costs far more than this walk)."""
     named = ((name.lower(), value) for name, value in headers.raw)
-    return {n.decode(): v.decode("latin-1") for n, v in named if n.startswith((b"retry-after", b"x-ratelimit-"))}
+    return {
+        n.decode("latin-1"): v.decode("latin-1") for n, v in named if n.startswith((b"retry-after", b"x-ratelimit-"))
+    }
 
 
-def _error(text: str) -> object:
+def _json(content: bytes) -> object:
+    """Parsed JSON; a byte that is no UTF-8 costs one character, not the reply.
+
+    Raises:
+        ValueError: no JSON.
+    """
+    payload: object = json.loads(content.decode("utf-8-sig", "replace"))
+    return payload
+
+
+def _error(content: bytes) -> object:
     """The error in a reply's body: OpenAI puts it under "error", others do not, and proxies write prose."""
     try:
-        body = json.loads(text)
+        body = _json(content)
     except ValueError:
-        return text
+        return content[:4096].decode("utf-8", "replace")
     return body.get("error") or body if isinstance(body, dict) else body
 
 
@@ -237,7 +278,11 @@ def _words(body: object) -> str:
             return said
         if isinstance(said, list):  # FastAPI: one entry per wrong field
             entries = [e for e in said if isinstance(e, dict)]
-            return "; ".join(f"{'.'.join(map(str, e.get('loc', ())))}: {e.get('msg')}" for e in entries)
+            return "; ".join(f"{_place(e.get('loc'))}: {e.get('msg')}" for e in entries)
         if isinstance(said, dict):
             return _words(said)
     return json.dumps(body)
+
+
+def _place(loc: object) -> str:
+    return ".".join(map(str, loc)) if isinstance(loc, list) else str(loc or "")
