@@ -210,7 +210,7 @@ async def test_quality_counts(tmp_path: Path) -> None:
     result = await run(config(tmp_path, method=("self-consistency",)), model(script))
     (quality,) = result.analysis.quality
     assert quality.shares() == {
-        "truncated": 0.25, "unextracted": 0.5, "duplicated": 0, "failed": 0, "samples": 24, "problems": 6,
+        "truncated": 0.25, "unextracted": 0.5, "duplicated": 0, "failed": 0, "estimated": 0, "samples": 24, "problems": 6,
     }  # fmt: skip
 
 

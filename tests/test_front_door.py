@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import ttc_bench
 from ttc_bench import Backend, Candidate, Config, Job, Outcome, Sample, ScriptedBackend, run
+from ttc_bench.terminal import quality_line
 
 
 def test_every_name_is_there_and_is_what_its_room_says() -> None:
@@ -53,5 +55,10 @@ async def test_a_backend_of_ones_own_is_a_class_with_a_name_and_sample(tmp_path:
         "pass@k",
     }
     assert result.manifest["models"][0]["name"] == "mine"
+    # words of a script are no tokens: the table, the chart and the quality line say that nobody counted them
+    assert all(row.estimated == 1 for row in result.analysis.quality)
+    assert "100.0% with estimated token counts" in quality_line(result.analysis.quality[0])
+    drawn = re.sub(r"<[^>]+>", " ", (result.folder / "accuracy_vs_tokens.svg").read_text(encoding="utf-8"))
+    assert "100.0% tokens estimated" in " ".join(drawn.split())
     assert Mine().calls([Job(None, (0, 1, 2))]) == 3  # type: ignore[arg-type]
     assert (Candidate("1", 2).score, Outcome((1.0,), 2.0).draws, Sample(None, 0).completion) == (None, None, None)  # type: ignore[arg-type]

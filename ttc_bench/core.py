@@ -244,6 +244,7 @@ class CurvePoint:
     unextracted: float = 0.0
     duplicated: float = 0.0
     failed: float = 0.0
+    estimated: float = 0.0  # share whose tokens nobody counted
     # accuracy of each problem, in the task's order: what a paired comparison needs; curve.csv leaves it out
     values: tuple[float, ...] = field(default=(), repr=False, compare=False)
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ttc_bench.analysis import exchange
-from ttc_bench.analysis.quality import SHARES, Quality
+from ttc_bench.analysis.quality import RARE, SHARES, Quality
 from ttc_bench.analysis.thinking import BudgetFigures
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.config import Config
@@ -195,7 +195,8 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
 
 def quality_line(quality: Quality) -> str:
     """The shares of spoilt samples, in one line."""
-    shares = ", ".join(f"{getattr(quality, field):.1%} {words}" for field, words in SHARES.items())
+    values = {field: getattr(quality, field) for field in SHARES}
+    shares = ", ".join(f"{v:.1%} {SHARES[field]}" for field, v in values.items() if v or field not in RARE)
     return f"{quality.samples_of}: of {quality.samples:,} samples {shares}"
 
 

@@ -33,7 +33,7 @@ HOSTILE = (
     "<!-- <script> ]]> ${pwned} $title {{7*7}}",
     "a lone surrogate \ud800, NUL \0, line separators \u2028\u2029, right-to-left \u202e, a tab\tand\r\nlines",
 )
-QUALITY = [Quality("cot", "gsm8k", "m", "cot", 0.083, 0.042, 0.0, 0.0, 1600, 100)]
+QUALITY = [Quality("cot", "gsm8k", "m", "cot", 0.083, 0.042, 0.0, 0.0, 0.0, 1600, 100)]
 RUN = {"model": {"name": "Qwen/Qwen2.5-Coder-0.5B"}, "seeds": [0]}
 
 

@@ -74,6 +74,7 @@ class _Tally:
             unextracted=shares.unextracted,
             duplicated=shares.duplicated,
             failed=shares.failed,
+            estimated=shares.estimated,
             values=tuple(self.values),
         )
         return Measured(point, pool, tuple(self.values), tuple(self.tokens))

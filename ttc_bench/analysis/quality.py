@@ -12,11 +12,13 @@ from ttc_bench.sampling.plan import Plan
 
 SAME_TEXT = "the server probably ignores the temperature or the seed"
 MOST_REASONS = 5  # errors that are told in full
+RARE = {"estimated"}  # shares that a line leaves out where they are 0
 SHARES = {  # field of Quality -> in words
     "truncated": "cut at the token limit",
     "unextracted": "without a readable answer",
     "duplicated": "duplicated",
     "failed": "failed",
+    "estimated": "with estimated token counts",
 }
 
 
@@ -33,6 +35,7 @@ class Quality:
     unextracted: float
     duplicated: float
     failed: float
+    estimated: float
     samples: int
     problems: int
 
@@ -55,6 +58,7 @@ def quality(pool: GradedPool) -> Quality:
         unextracted=sum(a is None for g in pool.problems for a in g.answers) / max(n, 1),
         duplicated=(n - distinct) / max(n, 1),
         failed=1 - n / requested,
+        estimated=sum(c.usage.source == "estimate" for c in completions) / max(n, 1),
         samples=n,
         problems=len(pool.problems),
     )

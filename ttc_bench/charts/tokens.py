@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ttc_bench.analysis.quality import RARE
 from ttc_bench.charts.layout import LINE, Frame, Writing, domain, side_by_side, ticks, write
 from ttc_bench.core import Change, CurvePoint, Line
 from ttc_bench.errors import TtcError
@@ -37,6 +38,7 @@ SHARE_WORDS = {  # field of CurvePoint -> how a caption calls it
     "unextracted": "unreadable",
     "duplicated": "duplicated",
     "failed": "failed",
+    "estimated": "tokens estimated",
 }
 
 
@@ -278,6 +280,8 @@ def shares(points: Sequence[CurvePoint]) -> list[str]:
         parts = []
         for field_name, words in SHARE_WORDS.items():
             values = [getattr(p, field_name) for p in changes.values()]
+            if field_name in RARE and not any(values):
+                continue
             low, high = f"{min(values):.1%}", f"{max(values):.1%}"
             parts.append(f"{low if low == high else f'{low} to {high}'} {words}")
         name = ", ".join(part for part in (prompt, f"effort {effort}" if effort else "", changed) if part)

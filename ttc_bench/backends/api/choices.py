@@ -1,4 +1,5 @@
-"""One choice of a chat-completions reply, read: its text, its thinking, and the tokens that the server listed for it."""
+"""One choice of a chat-completions reply, read: its text, its thinking, and the tokens that the server listed for
+it."""
 
 from __future__ import annotations
 
