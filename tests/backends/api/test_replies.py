@@ -208,3 +208,15 @@ def test_missing_usage_is_estimated_and_says_so(usage: object) -> None:
     assert got.source == "estimate"
     assert got.completion == 5  # 18 characters
     assert got.prompt > 0
+
+
+def test_no_text_is_an_empty_answer_only_where_its_own_bill_has_tokens() -> None:
+    """A model that thought in secret until its limit wrote nothing, and that is what it answered."""
+    hidden = read(reply(choice(None, "length"), completion=50), 1, REQUEST).completions[0]
+    assert (hidden.text, hidden.stop_reason, hidden.usage.completion) == ("", "length", 50)
+    for payload in (reply(choice(None), completion=0), {"choices": [choice(None)]}):
+        with pytest.raises(CutShort, match="neither text nor tokens"):
+            read(payload, 1, REQUEST)
+    shared = read(reply(choice("a", index=1), choice(None, "length"), completion=51), 2, REQUEST)
+    assert shared.positions == (1,), "whose tokens they are, the bill of both does not say"
+    assert read(reply(choice(""), completion=0), 1, REQUEST).completions[0].text == ""

@@ -100,8 +100,9 @@ def _placed(choices: Sequence[Choice], asked: int) -> dict[int, Choice]:
 
 
 def _void(choice: Choice, billed: Bill | None, choices: int) -> bool:
-    """Is it no answer at all, rather than an empty one: no text, and no tokens in the list or the bill?"""
-    spent = billed is not None and billed.completion > 0 and (choices == 1 or choice.finish == "length")
+    """Is it no answer at all, rather than an empty one: no text, and no tokens in the list or the bill? In a call for
+    several choices the bill does not say whose tokens they are: it is asked for again alone."""
+    spent = billed is not None and billed.completion > 0 and choices == 1
     return choice.silent and not spent
 
 
