@@ -90,6 +90,7 @@ def run(
     rounds: Annotated[int | None, typer.Option(help="Revisions that refine makes (default 2)")] = None,
     base_url: Annotated[str | None, typer.Option(help="Of an OpenAI-compatible server, ending in /v1")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Most calls at once (default 64)")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for the whole of one call (default 1200)")] = None,
     requests_per_minute: Annotated[int | None, typer.Option(help="Limit for servers that do not tell theirs")] = None,
     tokens_per_minute: Annotated[int | None, typer.Option(help="The same for tokens")] = None,
     prices: Annotated[str | None, typer.Option(help="YAML of prices, looked at before the shipped one")] = None,

@@ -21,8 +21,6 @@ from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS, WAIT
 from ttc_bench.strategies.methods import METHODS, Method
 
-# Fields that decide which samples a results folder stands for. The others (samples, methods, limit, ...) may change
-# from run to run: they add samples or look at the same ones differently.
 LONGEST_FOLDER = 200  # bytes; file systems take 255, and files beside it have longer names
 BUDGET_MODES = ("forced-exit", "rerun")
 # Fields that must stay the same in a results folder. The others (samples, methods, limit, ...) may change from run to
@@ -58,6 +56,7 @@ class Config:
     rounds: int = 2  # of refine
     base_url: str | None = None
     concurrency: int = 64
+    timeout: float = 1200.0  # seconds for the whole of one call; reasoning models think for minutes
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     prices: str | None = None
@@ -85,6 +84,7 @@ class Config:
             (0 <= self.min_p < 1, f"min_p = {self.min_p}: expected at least 0 and below 1"),
             (self.top_k >= 0, f"top_k = {self.top_k}: expected 0 (all) or more"),
             (self.rows is None or self.rows >= 1, f"rows = {self.rows}: expected at least 1"),
+            (0 < self.timeout < math.inf, f"timeout = {self.timeout}: expected seconds, more than 0"),
             (self.concurrency >= 1, f"concurrency = {self.concurrency}: expected at least 1"),
             *(
                 (value is None or value >= 1, f"{name} = {value}: expected at least 1")
@@ -112,8 +112,8 @@ class Config:
         for name, text in _texts(self):
             if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
                 raise TtcError(f"{name} = {text!r}: expected a text without control characters")
-        if len(self.folder.name.encode()) > LONGEST_FOLDER:
-            raise TtcError(f"name: {len(self.folder.name)} characters; expected at most {LONGEST_FOLDER} bytes")
+        if self.name is not None and len(self.name.encode()) > LONGEST_FOLDER:
+            raise TtcError(f"name: {len(self.name)} characters; expected at most {LONGEST_FOLDER} bytes")
         for fine, message in checks:
             if not fine:
                 raise TtcError(message)
@@ -127,7 +127,10 @@ class Config:
     @property
     def folder(self) -> Path:
         """Where the run's results go: out/name, the name made from models and tasks unless given."""
-        name = self.name or "-".join([joined(self.model), *(Path(t).stem for t in self.task)])
+        tasks = [Path(task).stem for task in self.task]
+        name = self.name or "-".join([joined(self.model), *tasks])
+        if not self.name and len(name.encode()) > LONGEST_FOLDER:
+            name = f"{joined(self.model)}-{tasks[0]}-and-{len(tasks) - 1}-others"[:LONGEST_FOLDER]
         return Path(self.out) / re.sub(r"[^A-Za-z0-9._+-]+", "-", name)
 
     @property

@@ -272,8 +272,9 @@ class SpendingLimit(Protocol):
         send."""
         ...
 
-    def settle(self, held: float, usage: Usage) -> None:
-        """Replaces the reserved cost of a call by its billed cost."""
+    def settle(self, held: float, usage: Usage | None) -> None:
+        """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known, so
+        the most that it can cost counts as spent."""
         ...
 
 

@@ -66,10 +66,11 @@ class DollarLimit:
         self.held += dollars
         return dollars
 
-    def settle(self, held: float, usage: Usage) -> None:
-        """Replaces the reserved cost of a call by its billed cost."""
+    def settle(self, held: float, usage: Usage | None) -> None:
+        """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known, so
+        the most that it can cost counts as spent."""
         self.held -= held
-        self.spent += self.price.cost(usage)
+        self.spent += held if usage is None else self.price.cost(usage)
 
 
 class _Entry(BaseModel):

@@ -135,6 +135,18 @@ def test_the_specification_is_valid_vega_lite() -> None:
     altair.Chart.from_dict(accuracy_vs_tokens(story(), interactive=True))  # raises where it is not
 
 
+def test_single_samples_at_several_efforts_are_one_line_with_the_efforts_beside_it() -> None:
+    cot = next(p for p in story() if p.method == "cot")
+    points = [
+        replace(cot, effort=effort, tokens=tokens, accuracy=accuracy, low=accuracy - 0.05, high=accuracy + 0.05)
+        for effort, tokens, accuracy in (("low", 50.0, 0.2), ("medium", 200.0, 0.45), ("high", 900.0, 0.7))
+    ]
+    words = {text for text, *_ in texts(vl_convert.vegalite_to_scenegraph(accuracy_vs_tokens(points)))}
+    assert {"cot by effort", "low", "medium", "high"} <= words
+    rows = drawn(accuracy_vs_tokens(points, interactive=True), "point", opacity=0)
+    assert [r["method"] for r in rows] == ["cot, effort low", "cot, effort medium", "cot, effort high"]
+
+
 def test_tooltips_name_what_lies_below() -> None:
     """At k = 1 all methods are one point, and only the uppermost can be pointed at: it names the others."""
     spec = accuracy_vs_tokens(story(), interactive=True)

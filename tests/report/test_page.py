@@ -314,7 +314,7 @@ def test_tables_hold_the_points_and_the_quality(tmp_path: Path) -> None:
     assert cells == ["0.640 ± 0.004", "0.560 to 0.720", "2,096.0", "2,192.0", "2.17e+12", "Pareto front"]
     assert len(re.findall(r"<tr[^>]*><th scope=\"row\">", page)) == len(points) + 1
     assert "figure-difficulty" not in page.split("<script", 1)[0]  # there is none without difficulties
-    assert '<td class="warn">8.3%</td><td>4.2%</td><td>0.0%</td><td>0.0%</td><td>1,600</td>' in page
+    assert '<td class="warn">8.3%</td><td>4.2%</td><td>0.0%</td><td>0.0%</td><td>0.0%</td><td>1,600</td>' in page
     assert "a &amp; b" in page
 
 

@@ -84,6 +84,7 @@ def _openai(name: str, config: Config) -> Backend:
         name,
         base_url=config.base_url,
         concurrency=config.concurrency,
+        timeout_s=config.timeout,
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
     )

@@ -129,7 +129,6 @@ async def test_a_sweep_over_efforts_is_one_curve_each_and_one_line(tmp_path: Pat
     assert [(p.k, p.effort) for p in line] == [(1, "low"), (1, "high")]
     drawn = (result.folder / "accuracy_vs_tokens.svg").read_text(encoding="utf-8")
     assert "cot by effort" in drawn
-    assert all(f">{effort}<" in drawn for effort in ("low", "high"))
     names = {row.name for row in result.analysis.quality}
     assert names >= {"chain-arithmetic, cot, effort low", "chain-arithmetic, cot, effort high"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import gzip
 import json
 import resource
@@ -19,6 +20,7 @@ from ttc_bench.backends.api.openai import OpenAIBackend
 from ttc_bench.backends.api.wire import FRAME_BYTES, reply_bytes
 from ttc_bench.core import Job, Message, Request, Sample
 from ttc_bench.errors import BackendError
+from ttc_bench.prices import DollarLimit, Price
 
 GOOD = {
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"content": "4"}}],
@@ -224,3 +226,33 @@ async def test_a_key_is_stripped_and_one_that_cannot_be_sent_is_not_shown(monkey
             with pytest.raises(BackendError, match="OPENAI_API_KEY holds a character") as caught:
                 await asked(server.url)
             assert "rse" not in str(caught.value)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The prompts went to the other host, and its answers were kept under the first one's name."""
+    async with FaultServer() as other:
+        there = other.url.replace("http://", "http://user:secret@") + "/chat/completions?key=sk-abcdefghij"
+        async with answering(lambda w: w.write(head(0, f"location: {there}", status=307))) as url:
+            with pytest.raises(
+                BackendError, match=r"redirects to http://127\.0\.0\.1:\d+/v1, where the prompts"
+            ) as caught:
+                await asked(url)
+        assert other.calls == 0
+        assert "secret" not in str(caught.value)
+        assert "abcdefghij" not in str(caught.value)
+
+
+async def test_a_lost_call_may_have_been_billed() -> None:
+    """A call whose reply never came was counted as costing nothing: a limit in dollars could be passed by such calls."""
+    price = Price(1.0, 1.0, 2.0, datetime.date(2026, 1, 1), "a test")
+    limit = DollarLimit(1.0, price)
+    async with answering(lambda w: w.write(head(100) + b'{"choices": [')) as url:
+        backend = OpenAIBackend("m", base_url=url, max_retries=1, first_wait_s=0.001, timeout_s=5)
+        request = Request(backend.model, (Message("user", "2 + 2"),), max_tokens=20)
+        (sample,) = [s async for s in backend.sample([Job(request, (0,))], limit)]
+        await backend.close()
+    assert sample.completion is None
+    held = DollarLimit(1.0, price).hold(request, 1)
+    assert limit.spent == pytest.approx(2 * (held or 0.0))
+    assert limit.held == pytest.approx(0)
+    assert list(backend.notes) == ["2 calls got no readable reply: what the server bills for them is not known"]

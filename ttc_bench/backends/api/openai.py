@@ -105,11 +105,15 @@ class OpenAIBackend(Backend):
         self._served: set[str] = set()
         self._runs: list[_Run] = []
         self._failed_in_a_row = 0
+        self._lost = 0  # calls whose bill is not known
         self._typical: float | None = None  # tokens of a completion here, a moving average
 
     @property
     def notes(self) -> list[str]:
-        return self.dialect.notes
+        """What the server does not do as asked, and how many calls were lost after they had been sent."""
+        lost = self._lost
+        words = f"{lost:,} call{'s' * (lost != 1)} got no readable reply: what the server bills for them is not known"
+        return [*self.dialect.notes, *([words] if lost else [])]
 
     def identity(self) -> dict[str, Any]:
         """Name and endpoint, and the models that the server said it ran (a snapshot behind an alias shows here)."""
@@ -233,7 +237,7 @@ class OpenAIBackend(Backend):
                 if held is None:
                     run.stop()
                     break
-                billed = Usage()
+                billed: Usage | None = Usage()
                 try:
                     reply = await self._attempt(body, request, asked, slot, run)
                     billed = sum((c.usage for c in reply.completions), reply.spare)
@@ -241,7 +245,8 @@ class OpenAIBackend(Backend):
                 except Refused as refusal:
                     self._learn(refusal, body, request, version)
                 except Passing as error:
-                    billed = error.wasted
+                    billed = None if error.unbilled else error.wasted
+                    self._lost += error.unbilled
                     raise
                 finally:
                     if run.limit:

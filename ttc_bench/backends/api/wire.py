@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ttc_bench.core import Request, Usage
 from ttc_bench.errors import BackendError, PromptTooLong
@@ -24,6 +24,7 @@ FRAME_BYTES = 2**20  # of a reply, whatever was asked for
 TOKEN_BYTES = 128  # of a token's text, or of its entry in a list, on average and escaped
 LISTED = 20  # alternatives of a token
 MAY_PASS = {408, 409, 429}  # and everything from 500
+LOST = {"timeout", "lost", "invalid JSON", "too long", "cut short"}  # failures after which the bill is not known
 OVERLOAD = {408, 429, 503, 529}
 NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}  # as 429, but no wait helps
 FILTERED = {"content_filter", "invalid_prompt", "content_policy_violation"}  # the prompt itself is not let through
@@ -54,6 +55,11 @@ class Passing(Exception):
         self.overload = overload
         self.wasted = wasted or Usage()
         self.wait = 0.0
+
+    @property
+    def unbilled(self) -> bool:
+        """Whether the call may have been billed, and no bill came."""
+        return self.kind in LOST and not (self.wasted.prompt or self.wasted.completion)
 
 
 class Refused(Exception):
@@ -102,14 +108,27 @@ class Wire:
             refused = any(isinstance(cause, ClientConnectorError) for cause in causes)
             self.reached |= not refused
             words = self.scrub(next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__))
-            raise Passing(f"connection failed: {words}", "connection", overload=refused) from None
+            kind = "connection" if refused else "lost"  # a server that was reached may have begun to answer
+            raise Passing(f"connection failed: {words}", kind, overload=refused) from None
         self.reached = True
+        if 300 <= response.status_code < 400:
+            raise self._moved(response)
         try:
             if response.status_code >= 300:
                 raise self._failure(response.status_code, _error(data), response.headers)
             return self._parse(data, response.headers), _limits(response.headers)
         except RecursionError:
             raise Passing(f"JSON nested too deep in a reply of {len(data)} bytes", "invalid JSON") from None
+
+    def _moved(self, response: Response) -> BackendError:
+        """A redirect is not followed: the prompts would go, and the answers come, from an address nobody named."""
+        there = urlsplit(urljoin(str(self._url), response.headers.get("location", "")))
+        address = self.scrub(f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}")
+        return BackendError(
+            f"{self.base_url} redirects to {address.removesuffix('/chat/completions')}, where the prompts would go; if that "
+            "is right, give it with --base-url",
+            fatal=True,
+        )
 
     async def _bounded(self, response: Response, most: int) -> bytes:
         """The decoded body, unless it is longer than a reply can be: it is never held whole, nor unpacked whole."""
@@ -151,7 +170,9 @@ class Wire:
             raise BackendError(f"{self.base_url} needs a key: set the environment variable {KEY}", fatal=True)
         limits = httpx2.Limits(max_connections=self.connections, keepalive_expiry=30.0)
         timeout = httpx2.Timeout(None, connect=CONNECT_S)  # the whole attempt is timed in `post`
-        self._http = openai.DefaultAioHttpClient(limits=limits, timeout=timeout, trust_env=not local)
+        self._http = openai.DefaultAioHttpClient(
+            limits=limits, timeout=timeout, trust_env=not local, follow_redirects=False
+        )
         sdk = openai.AsyncOpenAI(api_key=self._key or "none", base_url=self.base_url, http_client=self._http)
         headers = {**sdk.default_headers, **sdk.auth_headers}
         wanted = {k: v for k, v in headers.items() if isinstance(v, str) and not k.startswith("X-Stainless")}
