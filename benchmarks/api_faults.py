@@ -1,6 +1,6 @@
 """At least 10,000 calls under random faults: every sample arrives exactly once, as billed, and none of them is a fault.
 
-    python benchmarks/api_faults.py [--calls 10000] [--rate 0.3] [--seed 1]
+    python benchmarks/api_faults.py [--calls 10000] [--rate 0.35] [--seed 1]
 
 A server of ours meets each call with a fault by the given rate, drawn from all kinds it knows. Holes are asked for
 again until none is left, with few retries, so that there are many. Every text is then compared with what the server
@@ -12,25 +12,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import resource
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from fault_server import PASSING, FaultServer, answer, tokens
+from fault_server import LACKING, ODD, PASSING, FaultServer, answer, tokens
 
 from ttc_bench.backends.api.dialect import first_seed
 from ttc_bench.backends.api.openai import OpenAIBackend
 from ttc_bench.core import Job, Message, Request, Sample, Usage
 
+KINDS = (*PASSING, *ODD, *LACKING, "no usage")
+
 
 def faults(rate: float, seed: int) -> Iterator[str | None]:
     rng = random.Random(seed)
     while True:
-        yield rng.choice([*PASSING, "no usage"]) if rng.random() < rate else None
+        yield rng.choice(KINDS) if rng.random() < rate else None
 
 
 def wrong(sample: Sample) -> bool:
@@ -80,21 +82,31 @@ async def run(least: int, rate: float, seed: int, n_per_request: int) -> bool:
     print(f"n = {n_per_request}: {server.calls} calls in {time.perf_counter() - started:.1f} s, {rounds} rounds")
     print(f"  faults met: {sum(server.met.values())} = {dict(sorted(server.met.items()))}")
     print(f"  the backend counted: {dict(sorted(backend.counts.items()))}")
-    print(f"  limit cut {backend.limiter.cuts} times; tokens billed {server.billed}, accounted for {spent}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    unread = server.odd + server.lacking  # bills beside something odd or missing, of which some cannot be believed
+    print(f"  limit cut {backend.limiter.cuts} times; peak memory of client and server {peak:,.0f} MiB")
+    print(f"  tokens billed {server.billed}, and {unread} in odd replies; accounted for as billed {spent}")
     print(f"  samples {len(stored)}, holes on the way {holes}, yielded twice {twice}")
     print(f"  that arrived and were asked for again {asked_again}, that are not the faultless answer {bad}", flush=True)
-    return not (twice or bad or asked_again or spent != server.billed or len(stored) != batch * 1600)
+    return not (
+        twice
+        or bad
+        or asked_again
+        or not server.billed <= spent <= server.billed + unread
+        or peak > 500
+        or len(stored) != batch * 1600
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--rate", type=float, default=0.3)
+    parser.add_argument("--rate", type=float, default=0.35)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if not all(asyncio.run(run(args.calls // 2, args.rate, args.seed, n)) for n in (1, 4)):
         sys.exit(1)
-    print(f"fault kinds: {len(Counter([*PASSING, 'no usage']))}; all samples whole")
+    print(f"fault kinds: {len(set(KINDS))}; all samples whole")
 
 
 if __name__ == "__main__":

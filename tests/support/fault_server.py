@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import json
 import time
@@ -19,6 +20,33 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+# Bodies that are no reply, with their status. All of them pass: another attempt may succeed.
+BODIES: dict[str, tuple[int, bytes]] = {
+    "502": (502, b"<html><body>Bad Gateway</body></html>"),
+    "504": (504, b""),
+    "520": (520, b"error code: 520"),
+    "529": (529, b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}'),
+    "599": (599, b"\x00\xff\xfe"),
+    "500 deep": (500, b"[" * 100_000),
+    "503 list": (503, b'["a", {"b": []}]'),
+    "429 string": (429, b'{"error": "slow down"}'),
+    "429 fields": (429, b'{"detail": [{"loc": 5, "msg": null}, 7]}'),
+    "deep": (200, b'{"choices":' + b"[" * 100_000),
+    "nothing": (200, b""),
+    "a list": (200, b"[1, 2, 3]"),
+    "a string": (200, b'"oops"'),
+    "a number": (200, b"9" * 5000),
+    "binary": (200, bytes(range(256))),
+    "choices: text": (200, b'{"choices": "none"}'),
+    "choices: numbers": (200, b'{"choices": [1, 2, null]}'),
+    "choices: no message": (200, b'{"choices": [{"index": 0, "finish_reason": "stop"}]}'),
+    "message: a list": (200, b'{"choices": [{"index": 0, "message": ["a"]}]}'),
+    "error: a list": (200, b'{"error": ["busy"]}'),
+    "error: a code": (200, b'{"error": {"code": 10000000000000000000000, "message": null}}'),
+    "gzip bomb": (200, gzip.compress(bytes(30_000_000))),
+    "no gzip": (200, b"this is no gzip"),
+    "endless": (200, b" " * 65_536),
+}
 # What can go wrong with one call. All of them pass: another attempt may succeed.
 PASSING = (
     "408",
@@ -35,7 +63,11 @@ PASSING = (
     "abort",
     "error 200",
     "null",
+    *BODIES,
 )
+# Good replies with something odd beside the answer, which is to be taken as it is.
+ODD = ("bad byte", "byte order mark", "usage: huge", "usage: text", "usage: below 0", "usage: none", "logprobs: text",
+       "logprobs: null", "top logprobs: null", "half a surrogate", "index: text", "one choice too many")  # fmt: skip
 # What one reply can lack, with an answer in it all the same.
 LACKING = ("no logprobs", "one choice", "same index", "one null", "one aborted")
 BILLED = ("empty", "abort")  # faults whose reply still carries a bill
@@ -84,6 +116,8 @@ class FaultServer:
         self.served: Counter[tuple[str, int]] = Counter()
         self.met: Counter[str] = Counter()
         self.billed = 0  # prompt and completion tokens of all bills that were sent whole
+        self.lacking = 0  # the same of replies that lack something
+        self.odd = 0  # the same of replies with something odd, whose bill cannot always be read
         self.calls = 0
         self.times: list[float] = []
         self.under_way = 0
@@ -137,6 +171,15 @@ class FaultServer:
             return False
         data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         extra = dict(self.headers) if status < 400 else {}
+        if fault and "gzip" in fault:
+            extra["content-encoding"] = "gzip"
+        if fault == "endless":
+            writer.write(b"HTTP/1.1 200 X\r\n\r\n")
+            while True:  # until the client has had enough
+                writer.write(data)
+                await writer.drain()
+        if fault == "429 string":
+            extra["retry-after"] = "Fri, 31 Dec 999999 23:59:59 GMT"
         if fault and " in " in fault:
             extra["retry-after"] = fault.rpartition(" ")[2]
         lines = "".join(f"{k}: {v}\r\n" for k, v in {"content-type": "application/json", **extra}.items())
@@ -156,13 +199,17 @@ class FaultServer:
         fault = next(self.faults, None)
         if fault:
             self.met[fault] += 1
+        if fault in BODIES:
+            return *BODIES[fault], fault
         if fault and fault[:3].isdigit():
             return int(fault[:3]), {"error": {"message": f"{fault} for you", "code": None}}, fault
         if fault == "error 200":
             return 200, {"error": {"message": "upstream failed", "code": 502}}, fault
         good = self._completion(body)
-        if fault in (None, *BILLED, *LACKING) and self.usage:
+        if fault in (None, *BILLED) and self.usage:
             self.billed += good["usage"]["total_tokens"]
+        if fault in LACKING and self.usage:
+            self.lacking += good["usage"]["total_tokens"]
         if fault == "empty":
             return 200, good | {"choices": []}, fault
         if fault == "abort":
@@ -176,12 +223,14 @@ class FaultServer:
         if fault == "null":
             empty = [c | {"message": {"role": "assistant", "content": None}, "logprobs": None} for c in good["choices"]]
             return 200, {"choices": empty}, fault
+        if fault in ODD:
+            self.odd += good.get("usage", {}).get("total_tokens", 0)
         if fault in LACKING:
             good["choices"] = _lacking(good["choices"], fault)
         if fault != "drop":
             for index in {c["index"] for c in good["choices"] if _answers(c)}:
                 self.served[_prompt(body), body.get("seed", 0) + index] += 1
-        return 200, good, fault
+        return 200, _odd(good, fault) if fault in ODD else good, fault
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
         prompt, most = _prompt(body), body.get("max_completion_tokens") or body.get("max_tokens") or 10**9
@@ -240,6 +289,32 @@ def _lacking(choices: list[dict[str, Any]], fault: str) -> list[dict[str, Any]]:
     if fault == "one aborted":
         return [choices[0] | {"finish_reason": "abort"}, *choices[1:]]
     return [*choices[:-1], last | {"message": {"role": "assistant", "content": None}, "logprobs": None}]
+
+
+def _odd(good: dict[str, Any], fault: str) -> bytes | dict[str, Any]:
+    text = json.dumps(good)
+    if fault == "bad byte":
+        return text.encode()[:-1] + b', "id": "\xff\xfe"}'
+    if fault == "byte order mark":
+        return b"\xef\xbb\xbf" + text.encode()
+    if fault == "half a surrogate":
+        return text[:-1].encode() + b', "id": "\\ud800"}'
+    usages: dict[str, Any] = {"huge": 10**30, "text": "many", "below 0": -5}
+    kind = fault.partition(": ")[2]
+    if fault.startswith("usage"):
+        return good | {"usage": None if kind == "none" else dict.fromkeys(good.get("usage", {}), usages[kind])}
+    choices = [dict(choice) for choice in good["choices"]]
+    if fault == "one choice too many":
+        choices.append(choices[-1] | {"index": len(choices)})
+    for choice in choices:
+        if fault == "index: text":
+            choice["index"] = str(choice["index"])
+        elif "logprobs" in fault and "logprobs" in choice:
+            field, value = ("logprob", "sure" if fault == "logprobs: text" else None)
+            if "top" in fault:
+                field, value = "top_logprobs", [{"token": "a", "logprob": None}, 5]
+            choice["logprobs"] = {"content": [entry | {field: value} for entry in choice["logprobs"]["content"]]}
+    return good | {"choices": choices}
 
 
 def _answers(choice: dict[str, Any]) -> bool:

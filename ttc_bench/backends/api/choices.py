@@ -79,7 +79,7 @@ def parse(raw: object, prefix: str = "") -> Choice | None:
     worded = isinstance(message.get("content"), str | list) or message.get("tool_calls") or text or reasoning
     logprobs = raw.get("logprobs")
     listed = logprobs.get("content") if isinstance(logprobs, dict) else None
-    tokens = [token for token in listed if isinstance(token, dict)] if isinstance(listed, list) else []
+    tokens = listed if isinstance(listed, list) and all(map(_is_entry, listed)) else []
     pieces = tuple(string(token.get("token")) for token in tokens)
     reasoning, text = _thinking(text, reasoning, prefix, pieces)
     values = [value for token in tokens if (value := _logprob(token)) is not None]
@@ -133,6 +133,11 @@ def string(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_entry(token: object) -> bool:
+    """Whether this is an entry of a token list. A list with anything else in it is not believed at all."""
+    return isinstance(token, dict) and isinstance(token.get("token"), str)
 
 
 def _logprob(token: Mapping[str, object]) -> float | None:

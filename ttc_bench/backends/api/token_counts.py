@@ -144,7 +144,9 @@ def _several(
         for end, counts in ((False, listed), (True, with_end))
         if (sum(counts) if whole else counts[0]) == total and not (end and billed.reasoning)
     ]
-    fitting = [r for r in readings if known.whole in (None, r[0].whole) and known.end in (None, r[0].end)] or readings
+    # what is known of the end-of-text token stands: with a choice too many, another reading fits now and then by chance
+    readings = [r for r in readings if known.end in (None, r[0].end)]
+    fitting = [r for r in readings if known.whole in (None, r[0].whole)] or readings
     distinct = {tuple(counts) for _, counts in fitting}
     complete = [_complete(c, request) for c in choices]
     ways, ends = ({getattr(billing, name) for billing, _ in fitting} for name in ("whole", "end"))
