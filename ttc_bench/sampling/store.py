@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from ttc_bench.core import Completion, Message, Request, Sample, Score, Usage
 from ttc_bench.sampling.claims import Claims
-from ttc_bench.sampling.store_file import connect, explained
+from ttc_bench.sampling.store_file import connect, damaged, explained
 
 
 class Store:
@@ -32,12 +33,20 @@ class Store:
         """What this run is making, so that no other run on the file makes it too."""
         return Claims(self.path)
 
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """All rows of a query. Raises StoreError."""
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Raises StoreError for what SQLite refuses, and for rows that no store would have written."""
         try:
-            return self._db.execute(query, values).fetchall()
+            yield
         except sqlite3.Error as error:
             raise explained(self.path, error) from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise damaged(self.path, error) from None
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a query. Raises StoreError."""
+        with self._reading():
+            return self._db.execute(query, values).fetchall()
 
     def _write(self, query: str, values: Sequence[object]) -> bool:
         """Whether a row was written. Raises StoreError."""
@@ -89,19 +98,8 @@ class Store:
             " from samples where address = ? and idx < ? order by idx",
             (request.address, 2**62 if n is None else n),
         )
-        return {
-            index: Completion(
-                text=text,
-                reasoning=reasoning,
-                stop_reason=stop_reason,
-                usage=Usage(prompt, cached, completion, reasoned, source),
-                shares_prompt=bool(shares),
-                signals=json.loads(signals),
-            )
-            for (
-                index, text, reasoning, stop_reason, prompt, cached, completion, reasoned, source, shares, signals,
-            ) in rows
-        }  # fmt: skip
+        with self._reading():
+            return {index: _completion(*fields) for index, *fields in rows}
 
     def missing(self, wanted: Iterable[tuple[Request, int | Sequence[int]]]) -> list[tuple[Request, tuple[int, ...]]]:
         """The missing indices of each request: those below n, or those among the given indices. Requests that lack none
@@ -131,7 +129,8 @@ class Store:
             " where follow_ups.address = ? and change = ?",
             (address, change),
         )
-        return {index: _request(text) if child else None for index, child, text in rows}
+        with self._reading():
+            return {index: _request(text) if child else None for index, child, text in rows}
 
     def _remember(self, request: Request) -> None:
         self._write(
@@ -159,6 +158,17 @@ class Store:
         if "claims" in self.__dict__:
             self.claims.close()
         self._db.close()
+
+
+def _completion(
+    text: str, reasoning: str, stop_reason: Any, prompt: int, cached: int, completion: int, reasoned: int, source: Any,
+    shares: int, signals: str,
+) -> Completion:  # fmt: skip
+    counts = (prompt, cached, completion, reasoned)
+    whole = isinstance(text, str) and isinstance(reasoning, str) and all(isinstance(count, int) for count in counts)
+    if not whole or stop_reason not in ("stop", "length") or source not in ("api", "tokenizer", "estimate"):
+        raise ValueError("a row that is no sample")
+    return Completion(text, stop_reason, Usage(*counts, source), reasoning, bool(shares), json.loads(signals))
 
 
 def _request(canonical: str) -> Request:

@@ -85,6 +85,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         return _read_only(path) if read_only else _writable(path)
     except (sqlite3.Error, OSError) as error:
         raise explained(path, error) from None
+    except (UnicodeError, OverflowError) as error:  # names of tables that are no text
+        raise damaged(path, error) from None
 
 
 def explained(path: Path, error: Exception) -> StoreError:
@@ -94,6 +96,11 @@ def explained(path: Path, error: Exception) -> StoreError:
         if symptom in words:
             return StoreError(f"{path}: {meaning} ({words})")
     return StoreError(f"{path}: cannot be used as a sample store ({words}); name another file with --store")
+
+
+def damaged(path: Path, error: Exception) -> StoreError:
+    """The sentence for a file whose content no store would have written."""
+    return StoreError(f"{path}: {_MEANINGS['malformed']} ({' '.join(str(error).split())[:100]})")
 
 
 _MEANINGS = {
