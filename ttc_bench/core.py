@@ -273,8 +273,8 @@ class SpendingLimit(Protocol):
         ...
 
     def settle(self, held: float, usage: Usage | None) -> None:
-        """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known, so
-        the most that it can cost counts as spent."""
+        """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known,
+        so the most that it can cost counts as spent."""
         ...
 
 

@@ -67,8 +67,8 @@ class DollarLimit:
         return dollars
 
     def settle(self, held: float, usage: Usage | None) -> None:
-        """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known, so
-        the most that it can cost counts as spent."""
+        """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known,
+        so the most that it can cost counts as spent."""
         self.held -= held
         self.spent += held if usage is None else self.price.cost(usage)
 
