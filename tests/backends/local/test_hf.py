@@ -530,3 +530,16 @@ async def test_a_template_with_efforts_renders_them(tmp_path: Path) -> None:
     assert rendered == ["[user]Hi\n[assistant]", "[user]Hi\n[assistant](low)"]
     backend = HFBackend(str(folder))
     assert len(await collect(backend, [Job(ask(backend, "Hi", 4, reasoning_effort="high"), (0, 1))])) == 2
+
+
+@pytest.mark.parametrize(
+    "template", ["{% for i in range(10**9) %}x{% endfor %}", "{{ messages[7].content }}", "{{ 1 // 0 }}"]
+)
+def test_a_template_that_raises_whatever_it_likes_is_one_line(tmp_path: Path, template: str) -> None:
+    """range(10**9) is an OverflowError of the sandbox, which was a traceback."""
+    loaded = Loaded(
+        *weights.load(weights.resolve(str(tiny_models.build(tmp_path / "m", chat_template=template))), "float32", "cpu")
+    )
+    with pytest.raises(BackendError, match="chat template refuses these messages") as error:
+        loaded.render(Request("m", (Message("user", "hi"),), 5))
+    assert error.value.fatal

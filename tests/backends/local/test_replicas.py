@@ -174,3 +174,12 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert weights.pick_devices("auto") == ("cpu",)
     with pytest.raises(BackendError, match=r"device cuda is not on this machine; known: auto, cpu$"):
         weights.pick_devices("cuda")
+
+
+def test_an_apple_gpu_is_looked_for_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It passed as a device that torch knows, and failed only when the model was loaded."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(BackendError, match="device mps is not on this machine; known: auto, cpu"):
+        weights.pick_devices("mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert weights.pick_devices("mps") == ("mps",)
