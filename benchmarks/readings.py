@@ -1,17 +1,23 @@
 r"""What ttc-bench reads in ten telling texts, beside the filters of lm-evaluation-harness and math-verify's parser.
 
     python benchmarks/readings.py
+    python benchmarks/readings.py TEXTS.jsonl    # lines of {"grader": "number", "text": ..., "answer": "18" or null}
 
-Prints a Markdown table (docs/grading.md shows it). The filters are the regular expressions of lm-evaluation-harness
+The second prints, for each grader, how many of your own texts are read as you say (words:valid,invalid names the words),
+and those that are not. The first prints a Markdown table (docs/grading.md shows it). The filters are the regular expressions of lm-evaluation-harness
 0.4's tasks, written down here: gsm8k's strict and flexible ones, gsm8k_cot's and bbh's. math-verify is called with its
 defaults, as lighteval's and open-r1's graders do. Needs no model and no network.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 from ttc_bench.core import Grader
 from ttc_bench.grading.graders import GRADERS
@@ -66,7 +72,29 @@ def cell(text: str) -> str:
     return text.replace("\n", "⏎").replace("|", "\\|")
 
 
+def compare(path: Path) -> None:
+    """How many of a file's texts are read as it says, by grader."""
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        name, _, words = row["grader"].partition(":")
+        grader = GRADERS[name](tuple(words.split(","))) if words else GRADERS[name]()
+        ours, theirs = grader.extract(row["text"]).answer, row["answer"]
+        fine = ours is theirs is None or (ours is not None and theirs is not None and grader.same(ours, theirs))
+        total[row["grader"]] += 1
+        right[row["grader"]] += fine
+        if not fine:
+            print(f"{row['grader']}: {cell(row['text'])}: {ours}, expected {theirs}")
+    for name, count in total.items():
+        print(f"{name}: {right[name]} of {count}")
+    print(f"all: {right.total()} of {total.total()}")
+
+
 def main() -> None:
+    if len(sys.argv) > 1:
+        compare(Path(sys.argv[1]))
+        return
     print("| text | grader | ttc-bench | " + " | ".join(READERS) + " |")
     print("|" + "---|" * (3 + len(READERS)))
     for grader, text in TEXTS:
