@@ -10,7 +10,6 @@ often than once: no more than were under way when a run was killed. Ends with ex
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import random
 import signal
@@ -18,13 +17,12 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
+from api_helpers import serving
 from fault_server import FaultServer
 
 CALLS = 8  # at once
@@ -43,23 +41,6 @@ LOCAL = [
     "32",
 ]
 LOCAL += ["--max-tokens", "160", "--device", "cpu"]
-
-
-@contextlib.contextmanager
-def serving() -> Iterator[FaultServer]:
-    loop, server = (
-        asyncio.new_event_loop(),
-        FaultServer(latency=0.05, keep_log=False, n="refused"),
-    )  # a call is a sample
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(30)
-    try:
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
 
 
 def start(place: Path, flags: list[str], name: str) -> subprocess.Popen[bytes]:
@@ -120,7 +101,10 @@ def main() -> None:
     args = parser.parse_args()
     rng, fine = random.Random(args.seed), True
     for name, flags, kills in (("API", API, args.kills - args.kills // 4), ("local", LOCAL, args.kills // 4)):
-        with tempfile.TemporaryDirectory() as folder, serving() as server:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            serving(latency=0.05, keep_log=False, n="refused") as server,
+        ):  # a call is a sample
             place, calm = Path(folder) / "killed", Path(folder) / "calm"
             flags = [*flags, "--base-url", server.url] if name == "API" else flags
             began = time.monotonic()

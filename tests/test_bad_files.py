@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fakes import arithmetic, model, signalled
 
-from ttc_bench import cli
 from ttc_bench.backends import by_name
 from ttc_bench.backends.scripted import ScriptedBackend
 from ttc_bench.core import Completion, Request, Usage
@@ -19,22 +17,6 @@ from ttc_bench.errors import BackendError
 
 Run = Callable[..., tuple[int, str, str]]
 BASE = ("run", "--model", "scripted:", "--task", "chain-arithmetic", "--limit", "4", "--samples", "2", "--name", "r")
-
-
-@pytest.fixture
-def ttc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setitem(by_name.BACKENDS, "scripted", lambda name, config: model(name="scripted"))
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ttc-bench", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
 
 
 def refused(result: tuple[int, str, str], words: str) -> None:

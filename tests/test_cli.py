@@ -17,30 +17,12 @@ from pathlib import Path
 import pytest
 from fakes import model
 
-from ttc_bench import cli
 from ttc_bench.backends import by_name as resolve
 from ttc_bench.core import Request
 from ttc_bench.errors import BackendError
 
 Run = Callable[..., tuple[int, str, str]]
 BASE = ("run", "--model", "scripted:", "--task", "chain-arithmetic", "--limit", "6", "--samples", "4")
-
-
-@pytest.fixture
-def ttc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs a command in an empty folder with a scripted model: (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setitem(resolve.BACKENDS, "scripted", lambda name, config: model(name="scripted"))
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ttc-bench", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
 
 
 def test_the_main_job(ttc: Run, tmp_path: Path) -> None:

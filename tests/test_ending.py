@@ -8,36 +8,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from api_helpers import serving
 from fakes import config, model
 from fault_server import FaultServer
 
+from ttc_bench.backends import by_name
+from ttc_bench.backends.api.retries import Retries
+from ttc_bench.errors import TtcError
 from ttc_bench.experiment import replay, run
 from ttc_bench.report import folder
 from ttc_bench.report.folder import OUTPUTS, write
-
-
-@contextlib.contextmanager
-def serving(**options: object) -> Iterator[FaultServer]:
-    """The fault server in a thread of its own, as commands run in processes of their own."""
-    import asyncio
-
-    loop, server = asyncio.new_event_loop(), FaultServer(**options)  # type: ignore[arg-type]
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(30)
-    try:
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def start(place: Path, server: FaultServer, *flags: str) -> subprocess.Popen[str]:
@@ -125,3 +109,16 @@ async def test_what_a_killed_run_left_beside_the_files_blocks_nothing(tmp_path: 
     (place / f".run.json.{os.getpid()}").write_text("half")
     result = await run(config(tmp_path), model())
     assert (result.folder / "report.html").exists()
+
+
+async def test_a_call_has_the_time_that_the_user_gives_it(tmp_path: Path) -> None:
+    with serving(latency=30.0) as server:
+        asked = config(
+            tmp_path, model=("openai:m",), base_url=server.url, method=("cot",), samples=1, limit=2, timeout=0.1
+        )
+        backend = by_name.make_backend("openai:m", asked)
+        backend._retries = Retries(0, 1.0, 0.001)  # type: ignore[attr-defined]
+        result = await run(asked, backend)
+    assert list(result.filled.reasons) == [f"no answer from {server.url}: no reply within 0.1 s"]
+    with pytest.raises(TtcError, match="timeout = 0: expected seconds, more than 0"):
+        config(tmp_path, timeout=0)

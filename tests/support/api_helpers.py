@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from fault_server import FaultServer, answer
@@ -37,3 +39,26 @@ def expected(request: Request, index: int) -> str:
 
 def whole(samples: list[Sample]) -> bool:
     return all(s.completion and s.completion.text == expected(s.request, s.index) for s in samples)
+
+
+@contextmanager
+def serving(**options: object) -> Iterator[FaultServer]:
+    """A fault server in a thread of its own, so that a run in another process or event loop can reach it."""
+    server = FaultServer(**options)  # type: ignore[arg-type]
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with server:
+            ready.set()
+            await stop.wait()
+
+    stop = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

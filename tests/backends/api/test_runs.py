@@ -11,12 +11,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from api_helpers import serving
 from fault_server import PASSING, FaultServer
 
 from ttc_bench.charts.tokens import effort_sweeps
@@ -25,29 +23,6 @@ from ttc_bench.errors import TtcError
 from ttc_bench.experiment import dry_run, run
 
 PRICES = "as_of: 2026-01-01\nsource: a test\nmodels:\n- {name: m, input: 1000, output: 2000}\n"
-
-
-@contextmanager
-def serving(**options: object) -> Iterator[FaultServer]:
-    """A fault server in a thread of its own, so that a run in another process or event loop can reach it."""
-    server = FaultServer(**options)  # type: ignore[arg-type]
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-
-    async def serve() -> None:
-        async with server:
-            ready.set()
-            await stop.wait()
-
-    stop = asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield server
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
 
 
 def config(folder: Path, server: FaultServer, **changes: object) -> Config:
