@@ -130,3 +130,17 @@ async def test_an_emptied_or_missing_store_is_not_refilled_in_silence(tmp_path: 
     with pytest.raises(TtcError, match=r"holds no sample, but .*r was made from some; give their file with --store"):
         await run(asked, backend)
     assert backend.asked == []
+
+
+async def test_a_full_disk_ends_the_run_for_all_models(tmp_path: Path) -> None:
+    """The error of one model is a note and the others go on; but nobody's samples could be kept here."""
+
+    def filling(request: Request, index: int) -> Completion:
+        with sqlite3.connect(tmp_path / "samples.sqlite") as db:  # somebody damages the file under way
+            db.execute("drop table samples")
+        return Completion("4", "stop", Usage(completion=1))
+
+    backends = {"mine:a": model(filling, "a"), "mine:b": model(name="b")}
+    with pytest.raises(StoreError, match="no such table"):
+        await run(config(tmp_path, model=tuple(backends), method=("cot",)), backends)
+    assert backends["mine:b"].asked == []

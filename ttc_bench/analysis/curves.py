@@ -8,7 +8,7 @@ from math import sqrt
 
 from ttc_bench.analysis.costs import Rates, prompt_tokens
 from ttc_bench.analysis.graded import Graded, GradedPool
-from ttc_bench.analysis.quality import quality
+from ttc_bench.analysis.quality import Quality, quality
 from ttc_bench.analysis.stats import draws_variance, mean, mean_interval, pass_at_k
 from ttc_bench.core import Candidate, Change, CurvePoint, Kind, Score
 from ttc_bench.strategies.methods import Method
@@ -33,6 +33,7 @@ class _Tally:
 
     method: str
     k: int
+    shares: Quality  # of the pool
     verifier: str = ""
     values: list[float] = field(default_factory=list)  # chance that the answer is right
     tokens: list[float] = field(default_factory=list)  # generated
@@ -46,7 +47,7 @@ class _Tally:
 
     def measured(self, pool: GradedPool, rates: Rates, bound: bool = False) -> Measured:
         accuracy, low, high = mean_interval(self.values)
-        shares = quality(pool)
+        shares = self.shares
         read, generated = mean(self.totals) - mean(self.tokens), mean(self.tokens)
         point = CurvePoint(
             task=pool.task.name,
@@ -89,9 +90,9 @@ def curve(method: Method, verifier: str, pool: GradedPool, rates: Rates) -> list
     """One point per k, all from the same pool: accuracy is the mean over problems of weights @ correct. Where a
     strategy draws subsets at random, `mc_error` is the resulting standard error: sqrt(sum of variances) / Q.
     `verifier`: "" for a method without one."""
-    points = []
+    points, shares = [], quality(pool)
     for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
-        row = _Tally(method.name, k, verifier)
+        row = _Tally(method.name, k, shares, verifier)
         for g in pool.problems:
             outcome = method.strategy.outcome(candidates_of(g, verifier), k)
             value = sum(w for w, correct in zip(outcome.weights, g.correct, strict=True) if correct)
@@ -119,9 +120,9 @@ def along_changes(method: Method, pool: GradedPool, changed: Sequence[GradedPool
 
 def bound(pool: GradedPool, rates: Rates) -> list[Measured]:
     """pass@k: what a perfect verifier would reach with the same samples."""
-    points = []
+    points, shares = [], quality(pool)
     for k in draws(pool.depth):
-        row = _Tally(PASS, k)
+        row = _Tally(PASS, k, shares)
         for g in pool.problems:
             tokens = k * sum(c.usage.completion for c in g.completions) / len(g.completions)
             row.add(g, pass_at_k(len(g.correct), sum(g.correct), k), tokens)

@@ -12,6 +12,7 @@ from ttc_bench.sampling import changes
 from ttc_bench.sampling.plan import Plan
 from ttc_bench.sampling.pool import Filled, Watch, fill, remainder
 from ttc_bench.sampling.store import Store
+from ttc_bench.sampling.store_file import StoreError
 
 
 async def fill_all(
@@ -38,6 +39,8 @@ async def fill_all(
             result += await filling.continuations() if pilot is None else Filled()
             if jobs[name] or result.made or result.holes:
                 filled[name] = filling.noted(result)
+        except StoreError:  # nobody's samples can be kept: no other model may be asked, and paid
+            raise
         except TtcError as error:
             errors.append(error)
             if len(errors) == len(backends):
