@@ -11,6 +11,7 @@ Arrays are `[problem, sample]` throughout. Tokens are counts, times are seconds,
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -90,7 +91,7 @@ class Request:
                 fields_set[f.name] = [dataclasses.asdict(m) for m in value] if f.name == "messages" else value
         return json.dumps(fields_set, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
-    @property
+    @functools.cached_property
     def address(self) -> str:
         """sha256 (64 hex digits) of the canonical form: the name of this request's pool in the store."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()
@@ -351,6 +352,12 @@ class Verifier(ABC):
     `score`; the rest is for those that run a model (verifiers/stored.py)."""
 
     name: str  # as curves are labelled
+    signal: str = ""  # of Completion.signals that is its score; then `score` is not called
+    grades: bool = False  # its score is the grade itself, which needs no gold; then `score` is not called
+
+    def known(self, contents: Sequence[str]) -> list[Score | None]:
+        """The scores it has already, by grading.columns.content_address in hex; `score` is asked for the others."""
+        return [None] * len(contents)
 
     @abstractmethod
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]: ...
@@ -373,7 +380,10 @@ class Verifier(ABC):
         return 0, Usage()
 
 
-class Strategy(Protocol):
+class Strategy:
     """How a draw of k samples becomes one answer."""
 
     def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome: ...
+
+    def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]:
+        return [self.outcome(candidates, k) for k in ks]

@@ -109,13 +109,13 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
         for entry, (name, answering) in zip(described["models"], backends.items(), strict=True):
             if name in filled:  # the engine and facts about the server are known only after sampling
                 entry |= manifest.model(answering)
-            pools = await score(plans[name], grade(plans[name], store), verifiers[name])
+            pools = await score(plans[name], store, grade(plans[name], store), verifiers[name])
             entry["verifiers"] = menu.identities(verifiers[name])  # with the parameters, once they are known
             notes = menu.remarks(entry["verifiers"])
             if name in filled:
                 served = [*answering.notes, *filled[name].notes, *failures(filled[name].reasons)]
                 notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
-            part = measure(plans[name], pools, entry.get("parameters"), answering.likely_reason())
+            part = measure(plans[name], pools, entry.get("parameters"), store.path, answering.likely_reason())
             parts.append(dataclasses.replace(part, notes=part.notes + notes))
     work = [menu.work(of_model) for of_model in verifiers.values()]
     total = sum((*filled.values(), *(Filled(scores=n, scoring=usage) for n, usage in work)), Filled())
@@ -182,8 +182,8 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
         parts = []
         for name, entry in entries.items():
             of_model = plan(config, chosen, name, entry["id"])
-            pools = await score(of_model, grade(of_model, store), verifiers[name])
-            parts.append(measure(of_model, pools, entry.get("parameters")))
+            pools = await score(of_model, store, grade(of_model, store), verifiers[name])
+            parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
     models = [
         {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}
         for name, entry in entries.items()

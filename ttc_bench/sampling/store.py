@@ -43,7 +43,7 @@ class Store:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise damaged(self.path, error) from None
 
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """All rows of a query. Raises StoreError."""
         with self._reading():
             return self._db.execute(query, values).fetchall()
@@ -58,11 +58,11 @@ class Store:
     @property
     def empty(self) -> bool:
         """Whether there is no sample at all."""
-        return not self._rows("select 1 from samples limit 1")
+        return not self.rows("select 1 from samples limit 1")
 
     def have(self, address: str) -> frozenset[int]:
         """The indices that exist."""
-        rows = self._rows("select idx from samples where address = ?", (address,))
+        rows = self.rows("select idx from samples where address = ?", (address,))
         return frozenset(index for (index,) in rows)
 
     def add(self, sample: Sample) -> bool:
@@ -92,7 +92,7 @@ class Store:
 
     def pool(self, request: Request, n: int | None = None) -> dict[int, Completion]:
         """Samples by index, those below n only where n is given, in the order of the index."""
-        rows = self._rows(
+        rows = self.rows(
             "select idx, text, reasoning, stop_reason, prompt_tokens, cached_tokens, completion_tokens,"
             " reasoning_tokens, token_source, shares_prompt, signals"
             " from samples where address = ? and idx < ? order by idx",
@@ -124,7 +124,7 @@ class Store:
 
     def followed(self, address: str, change: str) -> dict[int, Request | None]:
         """What `follow` remembered, by index."""
-        rows = self._rows(
+        rows = self.rows(
             "select idx, child, request from follow_ups left join requests on requests.address = child"
             " where follow_ups.address = ? and change = ?",
             (address, change),
@@ -143,7 +143,7 @@ class Store:
         query = "select value, prompt_tokens, completion_tokens, parameters from scores where verifier = ? and item = ?"
         verdicts = {}
         for item in items:
-            for value, prompt, completion, parameters in self._rows(query, (verifier, item)):
+            for value, prompt, completion, parameters in self.rows(query, (verifier, item)):
                 verdicts[item] = Score(value, Usage(prompt=prompt, completion=completion), parameters)
         return verdicts
 

@@ -46,6 +46,14 @@ create table if not exists scores (
     created text not null,
     primary key (verifier, item)
 );
+create table if not exists grades (
+    address text not null,      -- of the request whose samples are graded
+    change text not null,       -- that was made to them before, as in follow_ups; "": none
+    grading text not null,      -- sha256 of the grader, its settings and the problem
+    version text not null,      -- sha256 of the code that graded; another one grades anew
+    columns blob not null,      -- an Arrow stream, all samples of the request (grading/columns.py)
+    primary key (address, change, grading)
+);
 create table if not exists claims (
     address text primary key,   -- of a request whose samples a run is making
     owner text not null,        -- that run (claims.py)
