@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ttc_bench.core import Extraction, Problem
 from ttc_bench.grading.announcements import CORRECTION, announcements
@@ -59,7 +60,7 @@ _POINTS_ELSEWHERE = re.compile(
 @dataclass(frozen=True)
 class Ladder:
     """What the graders share. A kind of answer is what it reads from a fragment and what it takes from a text without
-    any answer sentence."""
+    any answer sentence. Its fields can be hashed: a grader is the key of caches."""
 
     lead: str = field(default="", kw_only=True)  # what the task's own format puts before an answer, e.g. "Solution:"
     checks = False
@@ -151,14 +152,25 @@ class Ladder:
             pass
         return text[declined.end() :] if declined and self.listed else text
 
+    def form(self, answer: str) -> str | None:
+        """What stands for an answer and all that equal it: `same(a, b)` is `form(a) == form(b)`, so that n answers are
+        sorted into classes with n readings and not n * n. Kept for the answers seen last. None, for every answer, where
+        the grader has an equality of its own: compare pairs."""
+        return _form(self, answer) if type(self).same is Ladder.same else None
+
     def same(self, a: str, b: str) -> bool:
-        if a == b:
-            return True
-        answer = self.read(a)
-        return answer is not None and answer == self.read(b)
+        return a == b or _form(self, a) == _form(self, b)
 
     def correct(self, answer: str | None, problem: Problem) -> bool:
         return answer is not None and problem.answer is not None and self.same(answer, problem.answer)
+
+
+@lru_cache(maxsize=65536)
+def _form(grader: Ladder, answer: str) -> str:
+    """The canonical answer with a sign before it; what cannot be read equals nothing but itself, and has another sign,
+    because an unreadable answer can be spelled as the reading of another."""
+    reading = grader.read(answer)
+    return f"?{answer}" if reading is None else f"={reading}"
 
 
 _TAKEN_BACK = re.compile(
