@@ -380,10 +380,7 @@ class Verifier(ABC):
         return 0, Usage()
 
 
-class Strategy:
+class Strategy(Protocol):
     """How a draw of k samples becomes one answer."""
 
     def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome: ...
-
-    def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]:
-        return [self.outcome(candidates, k) for k in ks]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ttc_bench.core import Problem
 from ttc_bench.grading.choice import Choice
-from ttc_bench.grading.formula import Math
 from ttc_bench.grading.classes import group
+from ttc_bench.grading.formula import Math
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.grading.math_equal import canonical
 from ttc_bench.grading.number import Number

@@ -108,7 +108,7 @@ async def test_a_report_works_where_nothing_can_be_written(tmp_path: Path, monke
     before, connect = contents(tmp_path), sqlite3.connect
 
     def on_a_read_only_disk(name: str, **options: object) -> sqlite3.Connection:
-        if "mode=ro" not in name or "immutable=1" not in name:
+        if "mode=ro" not in str(name) or "immutable=1" not in str(name):
             raise sqlite3.OperationalError("unable to open database file")
         return connect(name, **options)  # type: ignore[call-overload, no-any-return]
 

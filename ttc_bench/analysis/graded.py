@@ -4,6 +4,7 @@ Texts are read for what is not graded yet, and are not kept: a pool is columns o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -195,6 +196,7 @@ class _Grading:
         self._keys = [_key(planned, change) for planned, change in self._wanted]
         self._kept = self._grades.kept({key for key in self._keys if key.grading})
         self._counts = self._grades.counts({p.request.address for p, change in self._wanted if not change}, self._n)
+        self._read: dict[Key, Columns] = {}
         self._present: dict[int, list[int]] = {}  # place in `_wanted` -> indices, where texts had to be read
         self._made: dict[int, bytes] = {}  # place in `_wanted` -> columns that are not kept in the store
 
@@ -202,6 +204,7 @@ class _Grading:
         """The columns of every request and change, in the order of the groups."""
         for key, packed in self._grades.keep(self._new(elsewhere)):
             self._kept[key] = packed
+            self._read.pop(key, None)
         for place in range(len(self._wanted)):
             columns = self._before(place)
             if columns is None:
@@ -231,11 +234,11 @@ class _Grading:
 
     def _before(self, place: int) -> Columns | None:
         """The kept columns of a request, None where there are none that can be read."""
-        packed = self._kept.get(self._keys[place])
-        try:
-            return Columns.unpack(packed) if packed is not None else None
-        except ValueError:
-            return None
+        key = self._keys[place]
+        if key in self._kept and key not in self._read:
+            with contextlib.suppress(ValueError):
+                self._read[key] = Columns.unpack(self._kept[key])
+        return self._read.get(key)
 
     def _complete(self, columns: Columns, address: str) -> bool:
         """Whether these are just the samples that are stored: one that is stored never changes, so their numbers tell

@@ -86,7 +86,7 @@ class Columns:
         return {i: c for i, c in completions.items() if own.get(i) != (_twin(c), c.usage.completion)}
 
     def pack(self) -> bytes:
-        """As the bytes of an Arrow stream with one record batch."""
+        """As bytes: a digest, and an Arrow stream with one record batch."""
         import pyarrow as pa
 
         arrays = {name: pa.array(getattr(self, name)) for name in PLAIN}
@@ -104,7 +104,8 @@ class Columns:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
             stream.write_batch(batch)
-        return bytes(sink.getvalue())
+        packed = bytes(sink.getvalue())
+        return _digest(packed) + packed
 
     @staticmethod
     def unpack(packed: bytes) -> Columns:
@@ -112,8 +113,11 @@ class Columns:
         import pyarrow as pa
 
         try:
-            with pa.ipc.open_stream(packed) as stream:
+            if _digest(packed[8:]) != packed[:8]:
+                raise ValueError("damaged")
+            with pa.ipc.open_stream(pa.py_buffer(packed[8:])) as stream:  # bytes alone: a text would name a file
                 batch = stream.read_next_batch()
+            batch.validate(full=True)
             facts = json.loads(batch.schema.metadata[b"facts"])
             arrays = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in PLAIN}
             content = np.frombuffer(batch.column("content").buffers()[1], np.uint8)[: CONTENT * len(batch)]
@@ -131,7 +135,7 @@ class Columns:
                 equal=tuple((int(a), int(b)) for a, b in facts["equal"]),
                 rungs=tuple(facts["rungs"]),
             )
-        except (pa.ArrowException, KeyError, TypeError, ValueError, StopIteration) as error:
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, StopIteration) as error:
             raise ValueError(f"no columns ({error})") from None
         places = (whole.answer.max(initial=-1), whole.rung.max(initial=-1), max(map(max, whole.equal), default=-1))
         if not (places[0] < len(whole.answers) == len(whole.right) > places[2] and places[1] < len(whole.rungs)):
@@ -193,6 +197,10 @@ def graded(
         equal=tuple(pairs),
         rungs=tuple(rungs),
     ).only(np.argsort(arrays["index"], kind="stable"))
+
+
+def _digest(packed: bytes) -> bytes:
+    return hashlib.blake2b(packed, digest_size=8).digest()
 
 
 def _twin(c: Completion) -> int:

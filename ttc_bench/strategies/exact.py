@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
-from ttc_bench.core import Candidate, Outcome, Strategy
+from ttc_bench.core import Candidate, Outcome
 from ttc_bench.errors import NotEnoughSamples
 
 
@@ -33,7 +33,7 @@ def expected_tokens(candidates: Sequence[Candidate], k: int) -> float:
 
 
 @dataclass(frozen=True)
-class Single(Strategy):
+class Single:
     """The first drawn sample is the answer; the other k - 1 are paid for and ignored. Only k = 1 is sensible."""
 
     def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome:
@@ -42,7 +42,7 @@ class Single(Strategy):
 
 
 @dataclass(frozen=True)
-class MajorityVote(Strategy):
+class MajorityVote:
     """maj@k, also called self-consistency (Wang et al. 2022, arXiv:2203.11171).
 
     Ties are split evenly between the tied answers. A sample without an extractable answer never votes; a draw in
@@ -102,7 +102,7 @@ def _ways(rivals: tuple[int, ...], silent: int, room: int, j: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class BestOfN(Strategy):
+class BestOfN:
     """best-of-k: the drawn sample with the highest verifier score; equal scores share
     the win.
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ttc_bench.core import Candidate, Outcome, Strategy
+from ttc_bench.core import Candidate, Outcome
 from ttc_bench.strategies.exact import expected_tokens, pool_size
 
 DrawArray = np.ndarray[Any, np.dtype[Any]]
@@ -30,7 +30,7 @@ TIE = 1e-9  # relative difference below which two totals (sums of floats) are a 
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubsetVote(Strategy):
+class SubsetVote:
     """Base of the weighted votes. Up to `draws` subsets are enumerated (exact); if there are more, `draws` of them are
     drawn at random with `seed`. vote_weights explains who votes and how ties are split. A vote of your own is a
     subclass with `weigh`."""
@@ -198,7 +198,3 @@ def _chances(candidates: Sequence[Candidate], drawn: DrawArray, weigh: Weigh) ->
     shares = (per_voter @ voters.T)[code, np.arange(len(code))]
     silent = drawn[:, ~voting.any(axis=0)]
     return np.asarray((shares + (silent / silent.sum(axis=0)).sum(axis=1)) / drawn.shape[1])
-
-
-def draws_needed(mc_error: float, half_width: float, draws: int) -> int:
-    return draws
