@@ -175,7 +175,7 @@ class Outcome:
     """The chance, for each of the n candidates, to be *the* answer when k of n are drawn without replacement
     (weights sum to 1), and the expected tokens generated for those k draws."""
 
-    weights: Sequence[float]
+    weights: Sequence[float] | Any  # or a numpy array
     tokens: float
     draws: int | None = None  # random subsets that the weights are the mean over; None: exact
 
@@ -271,12 +271,10 @@ class SpendingLimit(Protocol):
     def hold(self, request: Request, samples: int) -> float | None:
         """Reserves the highest possible cost of a call and returns it; None if that could exceed the limit: do not
         send."""
-        ...
 
     def settle(self, held: float, usage: Usage | None) -> None:
         """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known,
         so the most that it can cost counts as spent."""
-        ...
 
 
 class Backend(ABC):
@@ -330,19 +328,15 @@ class Grader(Protocol):
     @property
     def checks(self) -> bool:
         """Whether `correct` needs no gold, so that it can also serve as the "checker" verifier."""
-        ...
 
     def extract(self, text: str) -> Extraction:
         """The answer of a completion, and how it was found. Never raises, whatever the text."""
-        ...
 
     def read(self, fragment: str) -> str | None:
         """The canonical form of a bare answer, such as a gold answer; None if it cannot be read."""
-        ...
 
     def same(self, a: str, b: str) -> bool:
         """Whether two answers are equal, for votes and grading alike. Symmetric."""
-        ...
 
     def correct(self, answer: str | None, problem: Problem) -> bool: ...
 
@@ -380,7 +374,11 @@ class Verifier(ABC):
         return 0, Usage()
 
 
-class Strategy(Protocol):
-    """How a draw of k samples becomes one answer."""
+class Strategy(ABC):
+    """How a draw of k samples becomes one answer. One of your own is a subclass with `outcome`."""
 
+    @abstractmethod
     def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome: ...
+
+    def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]:
+        return [self.outcome(candidates, k) for k in ks]

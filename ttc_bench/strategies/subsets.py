@@ -1,53 +1,149 @@
 """Weighted votes, which have no closed form: subsets are drawn and the winner of each is counted. Arrays are
-[sample, draw].
+[draw, drawn]: the k samples of each draw.
 
 Where there are few of the C(n, k) subsets, all are used and the weights are exact; otherwise a seeded random choice of
 them is used, and the curve reports its Monte-Carlo error."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
-from math import ceil, comb, isnan
-from typing import Any
+from math import ceil, comb
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from ttc_bench.core import Candidate, Outcome
-from ttc_bench.strategies.exact import expected_tokens, pool_size
+from ttc_bench.strategies.candidates import Array, Candidates
+from ttc_bench.strategies.exact import ColumnStrategy, pool_size
 
-DrawArray = np.ndarray[Any, np.dtype[Any]]
+EXACT = 2_000  # of at most so many subsets all are used
+MOST = 2_048  # random subsets for one point, whatever its error
+BEARABLE = 0.1  # Monte-Carlo error of an accuracy, as a share of half the width of its interval
 LARGEST = 1e100  # scores beyond it are cut to it, so that differences and squares stay finite
-Weigh = Callable[
-    [DrawArray, DrawArray], DrawArray
-]  # scores [sample, 1], who votes [sample, draw] -> weights [sample, draw]
-SETS = 32  # different sets of random subsets
 FAR = 600.0  # exp of it is finite, exp of its negative is not 0
 TIE = 1e-9  # relative difference below which two totals (sums of floats) are a tie
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubsetVote:
-    """Base of the weighted votes. Up to `draws` subsets are enumerated (exact); if there are more, `draws` of them are
-    drawn at random with `seed`. vote_weights explains who votes and how ties are split. A vote of your own is a
-    subclass with `weigh`."""
+def draws_needed(mc_error: float, half_width: float, draws: int) -> int:
+    """The number of random subsets with which an accuracy has a Monte-Carlo standard error of at most BEARABLE times
+    the half-width of its interval, when `draws` of them gave `mc_error`: `draws` doubled as often as that takes, but
+    MOST at the most. The error falls with sqrt(draws - 1)."""
+    needed = draws
+    while needed < MOST and mc_error * ((draws - 1) / (needed - 1)) ** 0.5 > BEARABLE * half_width:
+        needed *= 2
+    return needed if needed == draws else min(needed, MOST)
 
-    draws: int = 2_000
+
+@dataclass(frozen=True, kw_only=True)
+class SubsetVote(ColumnStrategy):
+    """Base of the weighted votes. Up to EXACT subsets are enumerated; if there are more, `draws` of them (at least 2)
+    are drawn at random with `seed`. A vote of your own is a subclass with `weigh`.
+
+    The answer with the largest total weight wins; tied answers share, and an answer's chance is split evenly over its
+    samples of positive weight. A sample without an answer never votes. One without a score votes only in draws where no
+    sample with an answer has one; there, and where all weights are 0, every vote counts 1. The chance of draws without
+    any answer stays on their samples, which are never correct."""
+
+    draws: int = 64
     seed: int = 0
 
-    def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome:
-        pool_size(candidates, k)
-        weigh = partial(self.weigh, k)
-        weights, draws = vote_weights(candidates, k, self.draws, self.seed, weigh)
-        return Outcome(weights, expected_tokens(candidates, k), draws)
+    def with_draws(self, draws: int) -> Self:
+        """The same vote over another number of random subsets."""
+        return replace(self, draws=draws)
 
-    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
-        """Weights >= 0, [sample, draw] or [sample, 1], from scores [sample, 1] and who votes in which draw [sample,
-        draw]. Weights of samples that do not vote are ignored."""
-        raise NotImplementedError
+    @abstractmethod
+    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
+        """Weights >= 0 [draw, drawn] from the scores and who votes, both [draw, drawn]. A sample that does not vote can
+        have any score and any weight."""
+
+    def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]:
+        pool = Candidates.of(candidates)
+        n = len(pool)
+        for k in ks:
+            pool_size(pool, k)
+        order, starts, digest = pool.by_content  # the result must not depend on the order of the pool
+        exact = {k: k == 1 or comb(n, k) <= EXACT for k in ks}
+        most = max((k for k in ks if not exact[k]), default=0)
+        if most:
+            # Subsets of positions are drawn once. Each problem deals its samples onto the positions by itself, so that
+            # the errors of different problems are independent.
+            deal = np.random.default_rng((self.seed, int.from_bytes(digest[:16]))).permutation(n)
+            dealt = _Drawn.of(pool, order[deal], _random_draws(n, self.draws, self.seed)[:most])
+        held = np.diff(starts, append=n)
+        outcomes = []
+        for k in ks:
+            if k == 1:  # nothing to choose
+                weights = np.full(n, 1 / n)
+            else:
+                drawn = _Drawn.of(pool, order, _all_draws(n, k)) if exact[k] else dealt.first(k)
+                weights = self._chances(k, drawn, n)
+                # samples of one content are exchangeable: their exact chances are equal, so their estimates are made so
+                if len(held) < n:
+                    weights[order] = np.repeat(np.add.reduceat(weights[order], starts) / held, held)
+            outcomes.append(Outcome(weights, k * pool.mean_tokens, None if exact[k] else self.draws))
+        return outcomes
+
+    def _chances(self, k: int, drawn: _Drawn, n: int) -> Array:
+        """[sample]: the chance to be the answer, mean over the draws."""
+        voting = drawn.answered
+        if drawn.judged is None:
+            weights = self.weigh(k, drawn.scores.T, voting.T).T * voting
+        else:
+            some = drawn.judged.any(axis=0)
+            voting = np.where(some, drawn.judged, voting)
+            weights = np.where(some, self.weigh(k, drawn.scores.T, voting.T).T, 1.0) * voting
+        totals = drawn.by_answer(weights)
+        best = totals.max(axis=1)
+        if not best.all():
+            weights = np.where(best > 0, weights, voting)
+            totals = drawn.by_answer(weights)
+            best = totals.max(axis=1)
+        won = (totals >= best[:, None] * (1 - TIE)) & (totals > 0)
+        positive = weights > 0
+        each = won / np.maximum(drawn.by_answer(positive), 1) / np.maximum(won.sum(axis=1, keepdims=True), 1)
+        shares = each.ravel()[drawn.slot] * positive
+        shares[:, best == 0] = 1 / k  # nobody votes
+        return np.asarray(np.bincount(drawn.samples.ravel(), shares.ravel(), n) / len(best))
+
+
+class _Drawn(NamedTuple):
+    """What a vote needs to know of the samples of each draw: arrays [drawn, draw], so that the first k of each draw,
+    which are a draw of k, are the first k rows."""
+
+    samples: Array
+    scores: Array  # 0 where there is none
+    answered: Array
+    judged: Array | None  # answered and scored; None where that is the same
+    slot: Array  # in a flat array [draw, class]; the last class is no answer
+    classes: int
+
+    @classmethod
+    def of(cls, pool: Candidates, place: Array, members: Array) -> _Drawn:
+        """`place` [position]: the sample at each position; `members`: positions."""
+        codes, scores = pool.codes[place], pool.scores[place]
+        answered, scored = codes >= 0, ~np.isnan(scores)
+        classes = len(pool.votes) + 1
+        return cls(
+            place[members],
+            np.where(scored, scores, 0.0).clip(-LARGEST, LARGEST)[members],
+            answered[members],
+            None if scored[answered].all() else (answered & scored)[members],
+            np.where(answered, codes, classes - 1)[members] + classes * np.arange(members.shape[1]),
+            classes,
+        )
+
+    def first(self, k: int) -> _Drawn:
+        judged = None if self.judged is None else self.judged[:k]
+        return _Drawn(self.samples[:k], self.scores[:k], self.answered[:k], judged, self.slot[:k], self.classes)
+
+    def by_answer(self, values: Array) -> Array:
+        """Sums [draw, class]."""
+        draws = self.slot.shape[1]
+        return np.bincount(self.slot.ravel(), values.ravel(), draws * self.classes).reshape(draws, self.classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +155,10 @@ class WeightedVote(SubsetVote):
     log-probability that is the probability per token, the "normalised weighted sum" of Wang et al. (2022,
     arXiv:2203.11171); of a reward's logit, its odds. Both maps keep the order of the scores."""
 
-    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
+    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
         if scores.min() >= 0:
             return scores
-        negative = (voting & (scores < 0)).any(axis=0)
+        negative = (voting & (scores < 0)).any(axis=1, keepdims=True)
         return np.where(negative, _scaled_exp(scores, voting), np.maximum(scores, 0.0))
 
 
@@ -77,13 +173,13 @@ class ConfidenceVote(SubsetVote):
 
     temperature: float | None = None
 
-    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
+    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
         if self.temperature is not None:
             return _scaled_exp(scores / self.temperature, voting)
-        count = np.maximum(voting.sum(axis=0), 1)
-        away = scores - scores.T @ voting / count
-        spread = np.sqrt((away**2 * voting).sum(axis=0) / count)
-        # samples that vote are at most sqrt(n) standard deviations from their mean
+        count = np.maximum(voting.sum(axis=1, keepdims=True), 1)
+        away = scores - (scores * voting).sum(axis=1, keepdims=True) / count
+        spread = np.sqrt((away**2 * voting).sum(axis=1, keepdims=True) / count)
+        # samples that vote are at most sqrt(k) standard deviations from their mean
         return np.asarray(np.exp(np.clip(away / np.where(spread > 0, spread, 1.0), -FAR, FAR)))
 
 
@@ -96,105 +192,34 @@ class FilteredVote(SubsetVote):
 
     share: float = 0.5
 
-    def weigh(self, k: int, scores: DrawArray, voting: DrawArray) -> DrawArray:
-        kept_count = max(1, ceil(self.share * k - 1e-9))  # 0.1 * 30 is slightly more than 3 in floating point
-        order = np.argsort(-scores[:, 0], kind="stable")
-        ranked = voting[order]
-        before = np.cumsum(ranked, axis=0) - ranked
-        falling = -scores[order, 0]
-        better = before[np.searchsorted(falling, falling)]  # number of voters with a strictly higher score
-        weights = np.empty(voting.shape)
-        weights[order] = better < kept_count
-        return weights
+    def weigh(self, k: int, scores: Array, voting: Array) -> Array:
+        kept = max(1, ceil(self.share * k - 1e-9))  # 0.1 * 30 is slightly more than 3 in floating point
+        ranked = np.where(voting, scores, -np.inf)
+        return ranked >= np.partition(ranked, k - kept, axis=1)[:, k - kept, None]
 
 
-def _scaled_exp(scores: DrawArray, voting: DrawArray) -> DrawArray:
+def _scaled_exp(scores: Array, voting: Array) -> Array:
     """exp(score) up to a factor for each draw, so that it neither overflows nor vanishes."""
     if scores.max() - scores.min() <= FAR:  # one factor is enough for all draws, and faster
         return np.asarray(np.exp(scores - scores.max()))
-    best = np.where(voting, scores, -np.inf).max(axis=0)
-    return np.asarray(np.exp(np.clip(scores - np.where(voting.any(axis=0), best, 0.0), -FAR, 0.0)))
-
-
-def vote_weights(
-    candidates: Sequence[Candidate], k: int, draws: int, seed: int, weigh: Weigh
-) -> tuple[tuple[float, ...], int | None]:
-    """(chance of each candidate to be the answer when k of the n are drawn, random subsets behind it; None: exact).
-
-    `weigh` gives the weights >= 0 of the votes; those of samples that do not vote are ignored. The answer
-    with the largest total wins; tied answers share, and an answer's chance is split evenly over its samples of positive
-    weight. A sample without an answer never votes. One without a score votes only in draws where no sample with an
-    answer has one; there, and where all weights are 0, every vote counts 1. The chance of draws without any answer
-    stays on their samples, which are never correct."""
-    n = len(candidates)
-    if k == 1:  # nothing to choose
-        return (1 / n,) * n, None
-    keys = [_content(c) for c in candidates]
-    order = sorted(range(n), key=keys.__getitem__)  # the result must not depend on the order of the pool
-    exact = comb(n, k) <= draws
-    if exact:
-        drawn = _all_subsets(n, k)
-    else:  # a problem takes one of few sets of subsets, for speed, and deals its samples onto it: errors of different
-        # problems are independent
-        digest = hashlib.sha256(repr((seed, k, [keys[i] for i in order])).encode()).digest()
-        drawn = _some_subsets(n, k, draws, seed, digest[0] % SETS)
-        order = [order[i] for i in np.random.default_rng(int.from_bytes(digest)).permutation(n)]
-    chances: dict[tuple[Any, ...], list[float]] = {}
-    for i, chance in zip(order, _chances([candidates[i] for i in order], drawn, weigh), strict=True):
-        chances.setdefault(keys[i], []).append(float(chance))
-    # samples of one content are exchangeable: their exact chances are equal, so their estimates are made equal
-    means = {key: sum(values) / len(values) for key, values in chances.items()}
-    return tuple(means[key] for key in keys), None if exact else draws
-
-
-def _content(c: Candidate) -> tuple[Any, ...]:
-    """Everything that a vote uses of a sample, as a sortable key."""
-    score = _score(c)
-    return (c.answer is None, c.answer or "", score is None, score or 0.0)
-
-
-def _score(c: Candidate) -> float | None:
-    return None if c.score is None or isnan(c.score) else max(-LARGEST, min(LARGEST, c.score))
+    best = np.where(voting, scores, -np.inf).max(axis=1, keepdims=True)
+    return np.asarray(np.exp(np.clip(scores - np.where(np.isfinite(best), best, 0.0), -FAR, 0.0)))
 
 
 @lru_cache(maxsize=64)
-def _all_subsets(n: int, k: int) -> DrawArray:
-    return _marked(n, np.array(list(combinations(range(n), k))))
+def _all_draws(n: int, k: int) -> Array:
+    """[drawn, draw]: the positions 0..n-1 that each of the subsets holds. Read-only."""
+    return _fixed(np.array(list(combinations(range(n), k))).T)
 
 
-@lru_cache(maxsize=4 * SETS)
-def _some_subsets(n: int, k: int, draws: int, *seed: int) -> DrawArray:
-    return _marked(n, np.random.default_rng((*seed, n, k)).random((draws, n)).argsort(axis=1)[:, :k])
+@lru_cache(maxsize=32)
+def _random_draws(n: int, draws: int, seed: int) -> Array:
+    """[drawn, draw]: random orders of the positions. Smaller k and fewer draws are the beginnings of larger ones, so
+    that two points of a curve do not differ by the luck of the draw. Read-only."""
+    return _fixed(np.random.default_rng((seed, n)).random((draws, n)).argsort(axis=1).T)
 
 
-def _marked(n: int, members: DrawArray) -> DrawArray:
-    """bool [sample, draw]: whether a sample is drawn, from the members [draw, k] of each draw."""
-    drawn = np.zeros((n, len(members)), dtype=bool)
-    np.put_along_axis(drawn, members.T, True, axis=0)
-    drawn.setflags(write=False)
-    return drawn
-
-
-def _chances(candidates: Sequence[Candidate], drawn: DrawArray, weigh: Weigh) -> DrawArray:
-    """[sample]: the chance to be the answer, mean over the draws."""
-    values = [_score(c) for c in candidates]
-    answered = np.array([[c.answer is not None] for c in candidates])
-    scored = answered & np.array([[s is not None] for s in values])
-    scores = np.array([[0.0 if s is None else s] for s in values])
-    judged = (drawn & scored).any(axis=0)
-    voting = drawn & np.where(judged, scored, answered)
-    weights = np.where(judged, weigh(scores, voting), 1.0) * voting
-    total = weights.sum(axis=0)
-    if not total.all():
-        weights = np.where(total > 0, weights, voting)
-
-    number = {a: i for i, a in enumerate(dict.fromkeys(c.answer for c in candidates))}
-    code = np.array([number[c.answer] for c in candidates])
-    of_answer = np.eye(len(number))[:, code]  # [answer, sample]
-    totals = of_answer @ weights
-    won = (totals > 0) & (totals >= totals.max(axis=0) * (1 - TIE))
-    voters = (weights > 0).astype(float)
-    per_voter = won / np.maximum(of_answer @ voters, 1) / np.maximum(won.sum(axis=0), 1)  # [answer, draw]
-    shares = (per_voter @ voters.T)[code, np.arange(len(code))]
-    silent = drawn[:, ~voting.any(axis=0)]
-    return np.asarray((shares + (silent / silent.sum(axis=0)).sum(axis=1)) / drawn.shape[1])
+def _fixed(members: Array) -> Array:
+    members = np.ascontiguousarray(members)
+    members.setflags(write=False)
+    return members
