@@ -13,7 +13,9 @@ from ttc_bench.prices import Price
 def prompt_tokens(pool: GradedPool, k: int, verifier: str) -> Array:
     """[problem]: mean prompt tokens of k samples: one prompt if samples share it, else one each; plus those that the
     verifier ("": none) reads for each sample."""
-    sampling: Array = np.where(pool.shared, pool.longest_prompt, k * pool.mean("prompt")) + k * read_tokens(pool, verifier)
+    sampling: Array = np.where(pool.shared, pool.longest_prompt, k * pool.mean("prompt")) + k * read_tokens(
+        pool, verifier
+    )
     return sampling
 
 

@@ -52,14 +52,21 @@ def chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[in
     if missing := [k for k in ks if k not in known]:
         every = [candidates_of(g, verifier) for g in pool.problems]
         known |= _chances(pool, strategy, every, missing)
-        for k in missing if isinstance(strategy, SubsetVote) else ():
-            values = known[k].values
-            _, low, high = mean_interval(values.tolist())
-            error = sqrt(known[k].variance) / len(values)
-            needed = draws_needed(error, (high - low) / 2, strategy.draws)
-            if needed > strategy.draws:
-                known |= _chances(pool, strategy.with_draws(needed), every, [k])
+        if isinstance(strategy, SubsetVote):
+            known |= {k: _enough_draws(pool, strategy, every, k, known[k]) for k in missing}
     return {k: known[k] for k in ks}
+
+
+def _enough_draws(
+    pool: GradedPool, strategy: SubsetVote, every: Sequence[Candidates], k: int, found: Chances
+) -> Chances:
+    """The same chances from as many random subsets as their error asks for."""
+    _, low, high = mean_interval(found.values.tolist())
+    error = sqrt(found.variance) / len(found.values)
+    needed = draws_needed(error, (high - low) / 2, strategy.draws)
+    if needed == strategy.draws:
+        return found
+    return _chances(pool, strategy.with_draws(needed), every, [k])[k]
 
 
 def _chances(
