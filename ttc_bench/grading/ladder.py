@@ -14,7 +14,9 @@ gives way only to a later announcement that follows a word of correction or is n
 
 from __future__ import annotations
 
+import heapq
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -27,6 +29,7 @@ from ttc_bench.grading.extraction import (
     next_question,
     one_line,
     one_turn,
+    place,
     strip_thinking,
     tags,
     without_closing,
@@ -78,17 +81,18 @@ class Ladder:
         """Whether a fragment names several answers and chooses none: "A or B"."""
         return False
 
-    def statements(self, text: str) -> list[Statement]:
+    def statements(self, text: str) -> Iterator[Statement]:
         """All places that state an answer, the last first."""
-        every = (*boxes(text), *tags(text), *fields(text), *announcements(text, self.lead))
-        return sorted(every, key=lambda s: (s.start, s.end), reverse=True)
+        marked = sorted((*boxes(text), *tags(text), *fields(text)), key=place, reverse=True)
+        announced = announcements(text, self.lead)
+        return heapq.merge(marked, announced, key=place, reverse=True) if marked else announced
 
     def extract(self, text: str) -> Extraction:
         """The answer of a completion and the rung it was found on; time linear in the length of the text."""
-        text, stated = self._own_question(one_turn(clean(strip_thinking(text))))
+        text = self._own_question(one_turn(clean(strip_thinking(text))))
         best: Statement | None = None
         answer, silent = None, 0  # before `silent`, nothing is read that was not announced
-        for statement in stated:
+        for statement in self.statements(text):
             fragment = statement.fragment
             if best is not None and statement.rung not in _BY_FORM:
                 continue
@@ -112,17 +116,16 @@ class Ladder:
         answer = self.last(self._unannounced(text[silent:]))
         return Extraction(answer, "none" if answer is None else "last")
 
-    def _own_question(self, text: str) -> tuple[str, list[Statement]]:
-        """The text without the questions that a model went on to ask itself, and what it states."""
-        stated = self.statements(text)
-        begins = min((s.start for s in stated), default=len(text))
+    def _own_question(self, text: str) -> str:
+        """The text without the questions that a model went on to ask itself."""
+        if next_question(text, 0) is None:
+            return text
+        begins = min((s.start for s in self.statements(text)), default=len(text))
         cut = next_question(text, begins)
         early = next_question(text, 1)
         if early is not None and (head := one_line(text[:early], 8)) and self.last(head) is not None:
             cut = early
-        if cut is None:
-            return text, stated
-        return text[:cut], self.statements(text[:cut])
+        return text[:cut]
 
     def _declined(self, fragment: str) -> bool:
         words = fragment.lstrip(" \"'“‘(*")
