@@ -63,7 +63,7 @@ async def test_two_models_are_one_report_and_a_rerun_samples_nothing(tmp_path: P
     assert order == [(t, m) for t in ("chain-arithmetic", "comparison") for m in NAMES]  # task by task
     assert "chain-arithmetic, mine:small, cot" in [row.name for row in first.analysis.quality]
     assert len(first.analysis.problems) == 12  # each once, with the samples of both
-    shown = {row["prompt"] for row in exported(first.analysis.problems)}
+    shown = {row["prompt"] for row in exported(first.analysis.problems, [])}
     assert shown == {f"{m}, {prompt}" for m in NAMES for prompt in ("direct", "cot")}
     assert [entry["id"] for entry in first.manifest["models"]] == ["s", "l"]
     before, again = rows(first.folder), both()
