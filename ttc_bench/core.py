@@ -11,12 +11,12 @@ Arrays are `[problem, sample]` throughout. Tokens are counts, times are seconds,
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from ttc_bench.errors import BackendError
@@ -91,7 +91,7 @@ class Request:
                 fields_set[f.name] = [dataclasses.asdict(m) for m in value] if f.name == "messages" else value
         return json.dumps(fields_set, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
-    @functools.cached_property
+    @cached_property
     def address(self) -> str:
         """sha256 (64 hex digits) of the canonical form: the name of this request's pool in the store."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()

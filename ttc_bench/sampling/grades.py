@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ttc_bench.sampling.store import Store
 from ttc_bench.sampling.store_file import StoreError, connect
 
-AT_ONCE = 500  # values in one query
+AT_ONCE = 64  # rows in one transaction
 
 
 class Key(NamedTuple):
@@ -34,34 +34,28 @@ class Grades:
 
     def kept(self, keys: Collection[Key]) -> dict[Key, bytes]:
         """The packed columns of those that there are."""
-        found: dict[Key, bytes] = {}
-        for part in _parts({key.address for key in keys}):
-            marks = ",".join("?" * len(part))
-            query = f"select address, change, grading, columns from grades where version = ? and address in ({marks})"
-            try:
-                rows = self._store.rows(query, (self._version, *part))
-            except StoreError as error:
-                if "no such table" in str(error):  # a store from before there were any, that is only read
-                    return {}
-                raise
-            found |= {Key(*key): columns for *key, columns in rows}
+        query = "select address, change, grading, columns from grades where version = ? and address in (...)"
+        try:
+            rows = list(self._store.rows_of(query, {key.address for key in keys}, [self._version]))
+        except StoreError as error:
+            if "no such table" in str(error):  # a store from before there were any, that is only read
+                return {}
+            raise
+        found = {Key(*key): columns for *key, columns in rows}
         return {key: found[key] for key in keys if key in found}
 
     def counts(self, addresses: Collection[str], n: int) -> dict[str, tuple[int, int]]:
         """How many samples with an index below n each request has, and the sum of their indices."""
-        found: dict[str, tuple[int, int]] = dict.fromkeys(addresses, (0, 0))
-        for part in _parts(found):
-            marks = ",".join("?" * len(part))
-            query = f"select address, count(*), sum(idx) from samples where idx < ? and address in ({marks}) group by 1"
-            found |= {address: (count, total) for address, count, total in self._store.rows(query, (n, *part))}
-        return found
+        query = "select address, count(*), sum(idx) from samples where idx < ? and address in (...) group by address"
+        found = {address: (count, total) for address, count, total in self._store.rows_of(query, addresses, [n])}
+        return {address: found.get(address, (0, 0)) for address in addresses}
 
     def keep(self, rows: Iterable[tuple[Key, bytes]]) -> Iterator[tuple[Key, bytes]]:
         """Passes the rows on, and writes them as they come by; nothing where the file cannot be written to."""
         rows = iter(rows)
         with contextlib.ExitStack() as stack:
             db, tried = None, False
-            while part := list(islice(rows, 64)):
+            while part := list(islice(rows, AT_ONCE)):
                 if not tried:
                     with contextlib.suppress(StoreError):
                         db = stack.enter_context(contextlib.closing(connect(self._store.path, read_only=False)))
@@ -80,10 +74,3 @@ class Grades:
         except BaseException:
             db.execute("rollback")
             raise
-
-
-def _parts(values: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """The values, AT_ONCE at a time: a query takes only so many."""
-    values = iter(values)
-    while part := tuple(islice(values, AT_ONCE)):
-        yield part

@@ -86,9 +86,9 @@ class StoreError(TtcError):
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """An open store, made new where there is none. Each statement commits: a sample is on disk before the next is
-    waited for. Raises StoreError, in one line, for a file that is no store, damaged, of another version, or on a
-    network file system."""
+    """An open store, made new where there is none, for one thread at a time. A statement outside a transaction commits.
+    Raises StoreError, in one line, for a file that is no store, damaged, of another version, or on a network file
+    system."""
     try:
         return _read_only(path) if read_only else _writable(path)
     except (sqlite3.Error, OSError) as error:
@@ -128,7 +128,7 @@ def _writable(path: Path) -> sqlite3.Connection:
             f"{path}: lies on a network file system ({kind}), where SQLite's locks do not hold between machines and "
             "samples could be paid for twice; name a file on a local disk with --store"
         )
-    db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+    db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         _check(db, path)
         db.execute("pragma journal_mode = wal")
@@ -154,7 +154,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 def _checked(path: Path, options: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{options}"
-    db = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
+    db = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         _check(db, path)
     except BaseException:
