@@ -48,8 +48,9 @@ class Queue:
         return self._jobs(taken)
 
     def take_even(self, name: str, among: int) -> list[Job]:
-        """One of `among` even shares: every n-th request, or if there are few, every n-th sample of each. (Neighbours are
-        often alike in length: so the shares are too.)"""
+        """One of `among` even shares: every n-th request, or if there are few, every n-th sample of each.
+
+        Neighbours are often alike in length: so the shares are too."""
         passed = [parcel for parcel in self.parcels if name in parcel.refused]
         mine = [parcel for parcel in self.parcels if name not in parcel.refused]
         if len(mine) >= among:
