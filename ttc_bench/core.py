@@ -285,6 +285,7 @@ class Backend(ABC):
     model: str  # the identity of the weights that goes into Request.model
     signals: frozenset[str] = frozenset()  # the names of the Completion.signals it records
     prefills: bool = True  # whether it can continue a given beginning of an answer (Request.prefix)
+    shard: int | None = 256  # most samples it is handed at once where several share a run; None: its even share of all
 
     @abstractmethod
     def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
@@ -302,6 +303,12 @@ class Backend(ABC):
     def cut(self, text: str, tokens: int, total: int) -> str:
         """The first `tokens` tokens of a text of `total`; without a tokenizer, as many characters in proportion."""
         return text[: round(len(text) * tokens / max(total, 1))]
+
+    @property
+    def at_once(self) -> float | None:
+        """Calls that keep it busy: where several share a run, it is handed its next shard as soon as it owes fewer.
+        None: one shard after the other."""
+        return None
 
     @property
     def notes(self) -> Sequence[str]:

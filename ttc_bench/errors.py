@@ -29,6 +29,14 @@ class PromptTooLong(BackendError):
         self.address, self.tokens, self.context = address, tokens, context
 
 
+class MemberLost(BackendError):
+    """One of several servers or workers cannot serve; another may (backends/spread.py).
+
+    Raised by a member's `sample`: it serves nothing further. What it had not yielded is given to the others; where none
+    is left, a `fatal` one ends the run and any other leaves holes. As the error of a hole that a member yields: only
+    this sample could not be had from it, and the others are asked before it stays a hole."""
+
+
 class CannotWrite(TtcError):
     """A results folder cannot be written to."""
 

@@ -19,7 +19,6 @@ from ttc_bench.grading.number import Number
 from ttc_bench.grading.phrase import Checked
 from ttc_bench.problems import tasks
 
-
 VOTES = ("self-consistency",)
 
 

@@ -58,7 +58,7 @@ async def test_copies_share_the_work_and_change_nothing(
     expected = await collect(alone, jobs(alone, questions, 4))
     drawn = []
     real = HFBackend.sample
-    monkeypatch.setattr(HFBackend, "sample", lambda self, few: drawn.append(few) or real(self, few))
+    monkeypatch.setattr(HFBackend, "sample", lambda self, few, limit: drawn.append(few) or real(self, few))
     pair = make(name, "cpu,cpu")
     assert isinstance(pair, Replicas)
     every = jobs(pair, questions, 4)
@@ -86,7 +86,7 @@ async def test_an_error_of_one_copy_ends_the_run(name: str, monkeypatch: pytest.
     assert len(await collect(pair, jobs(pair, 2, 2))) == 4, "it can go on without the prompt"
 
     def broken(self: HFBackend, *args: Any) -> Any:
-        if self is pair._copies[1]:  # type: ignore[attr-defined]
+        if self is list(pair.members.values())[1]:  # type: ignore[attr-defined]
             raise BackendError("the second device fell off", fatal=True)
         return real(self, *args)
 
@@ -98,7 +98,7 @@ async def test_an_error_of_one_copy_ends_the_run(name: str, monkeypatch: pytest.
 
 def test_copies_are_of_one_model(name: str) -> None:
     folder = name.removeprefix("hf:")
-    with pytest.raises(BackendError, match="same weights and dtype"):
+    with pytest.raises(BackendError, match="must be one model"):
         Replicas([HFBackend(folder, dtype="float32"), HFBackend(folder, dtype="float16")])
 
 

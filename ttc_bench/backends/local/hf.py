@@ -34,6 +34,8 @@ class HFBackend(Backend):
 
     Raises a fatal BackendError, in one line, for a name that cannot be resolved."""
 
+    shard = None  # a batch stays full as long as there are rows: shards would empty it between them
+
     def __init__(self, name: str, *, device: str = "auto", dtype: str = "auto", max_rows: int | None = None) -> None:
         if max_rows is not None and max_rows < 1:
             raise BackendError(f"max_rows is {max_rows}, expected at least 1", fatal=True)
