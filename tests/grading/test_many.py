@@ -13,8 +13,9 @@ from ttc_bench.core import Completion, Grader, Problem, Usage
 from ttc_bench.grading import many
 from ttc_bench.grading.columns import Columns, graded
 from ttc_bench.grading.graders import GRADERS
-from ttc_bench.grading.many import Done, Work, grade_chunk, grade_many, processes
+from ttc_bench.grading.many import Done, Work, grade_chunk, grade_many
 from ttc_bench.grading.number import Number
+from ttc_bench.parallel import processes
 
 PROBLEM = Problem("p", "How many?", "3")
 

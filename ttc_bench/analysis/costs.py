@@ -21,7 +21,7 @@ def prompt_tokens(pool: GradedPool, k: int, verifier: str) -> Array:
 
 def read_tokens(pool: GradedPool, verifier: str) -> Array:
     """[problem]: mean tokens that the verifier ("": none) reads for a sample."""
-    return np.array([g.scores[verifier].read if verifier else 0.0 for g in pool.problems])
+    return np.array([g.scores[verifier].means[0] if verifier else 0.0 for g in pool.problems])
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,8 @@ class Rates:
             return None
         correction = 0.0  # for verifier tokens, which `totals` counts as tokens of the model
         for g in pool.problems if verifier else ():
-            scores = g.scores[verifier]
-            extra = np.nansum((scores.parameters - self.parameters) * scores.tokens)
-            correction += k * float(extra) / len(g)
+            bill = g.scores[verifier].bill
+            correction += k * (bill.work - self.parameters * (bill.read + bill.generated)) / len(g)
         return 2 * (self.parameters * float(np.mean(totals)) + correction / len(pool.problems))
 
     def dollars(self, pool: GradedPool, k: int, verifier: str, read: float, generated: float) -> float | None:
@@ -50,11 +49,9 @@ class Rates:
         if self.price is None:
             return None
         for g in pool.problems if verifier else ():
-            scores = g.scores[verifier]
-            here = ~np.isnan(scores.parameters)
-            if ((scores.tokens > 0) & ~here & ~scores.own).any():
+            bill = g.scores[verifier].bill
+            if bill.unknown:
                 return None
             share = k / len(g) / len(pool.problems)
-            read -= share * float(scores.prompt[here].sum())
-            generated -= share * float(scores.completion[here].sum())
+            read, generated = read - share * bill.read, generated - share * bill.generated
         return self.price.of(read, generated, pool.cached)

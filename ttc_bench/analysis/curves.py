@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -13,11 +14,14 @@ from ttc_bench.analysis.graded import Array, Graded, GradedPool
 from ttc_bench.analysis.quality import Quality, quality
 from ttc_bench.analysis.stats import draws_variance, mean_interval, pass_at_k
 from ttc_bench.core import Change, CurvePoint, Kind, Strategy
+from ttc_bench.parallel import processes
 from ttc_bench.strategies.candidates import Candidates
 from ttc_bench.strategies.methods import Method
 from ttc_bench.strategies.subsets import SubsetVote, draws_needed
 
 PASS = "pass@k"
+MANY = 200_000  # samples, above which several processes are worth their start
+AT_ONCE = 50  # problems that a process is given
 
 
 @dataclass(frozen=True)
@@ -50,39 +54,50 @@ def chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[in
     problems asks for: their own error is at most a tenth of its half-width. Computed once for a pool."""
     known = pool.computed.setdefault((strategy, verifier), {})
     if missing := [k for k in ks if k not in known]:
-        every = [candidates_of(g, verifier) for g in pool.problems]
-        known |= _chances(pool, strategy, every, missing)
+        known |= _chances(pool, strategy, verifier, missing)
         if isinstance(strategy, SubsetVote):
-            known |= {k: _enough_draws(pool, strategy, every, k, known[k]) for k in missing}
+            known |= {k: _enough_draws(pool, strategy, verifier, k, known[k]) for k in missing}
     return {k: known[k] for k in ks}
 
 
-def _enough_draws(
-    pool: GradedPool, strategy: SubsetVote, every: Sequence[Candidates], k: int, found: Chances
-) -> Chances:
+def _enough_draws(pool: GradedPool, strategy: SubsetVote, verifier: str, k: int, found: Chances) -> Chances:
     """The same chances from as many random subsets as their error asks for."""
     _, low, high = mean_interval(found.values.tolist())
     error = sqrt(found.variance) / len(found.values)
     needed = draws_needed(error, (high - low) / 2, strategy.draws)
     if needed == strategy.draws:
         return found
-    return _chances(pool, strategy.with_draws(needed), every, [k])[k]
+    return _chances(pool, strategy.with_draws(needed), verifier, [k])[k]
 
 
-def _chances(
-    pool: GradedPool, strategy: Strategy, every: Sequence[Candidates], ks: Sequence[int]
-) -> dict[int, Chances]:
-    values, tokens = np.empty((len(ks), len(every))), np.empty((len(ks), len(every)))
-    variances = np.zeros(len(ks))
-    for column, (g, candidates) in enumerate(zip(pool.problems, every, strict=True)):
-        correct = g.samples.correct
+def _chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[int]) -> dict[int, Chances]:
+    """In several processes where there are many samples."""
+    every = pool.computed.setdefault(verifier, [candidates_of(g, verifier) for g in pool.problems])
+    rows = list(zip(every, (g.samples.correct for g in pool.problems), strict=True))
+    compute = partial(_of_problems, strategy, ks)
+    if sum(len(candidates) for candidates in every) < MANY:
+        parts = [compute(rows)]
+    else:
+        parts = list(processes(compute, (rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE))))
+    values, tokens, variances = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    return {k: Chances(values[i], tokens[i], float(variances[i].sum())) for i, k in enumerate(ks)}
+
+
+def _of_problems(
+    strategy: Strategy, ks: Sequence[int], rows: Sequence[tuple[Candidates, Array]]
+) -> tuple[Array, Array, Array]:
+    """(chance that the answer is right, expected tokens, variance of the chance), [k, problem], from the candidates and
+    which are correct."""
+    values, tokens, variances = (np.zeros((len(ks), len(rows))) for _ in range(3))
+    for column, (candidates, correct) in enumerate(rows):
+        right = int(correct.sum())
         for row, outcome in enumerate(strategy.outcomes(candidates, ks)):
             value = float(np.dot(outcome.weights, correct))
             if outcome.draws:  # an estimate: capped at pass@k, and with a variance
-                value = min(value, pass_at_k(len(correct), int(pool.right[column]), ks[row]))
-                variances[row] += draws_variance(value, outcome.draws)
+                value = min(value, pass_at_k(len(correct), right, ks[row]))
+                variances[row, column] = draws_variance(value, outcome.draws)
             values[row, column], tokens[row, column] = value, outcome.tokens
-    return {k: Chances(values[i], tokens[i], float(variances[i])) for i, k in enumerate(ks)}
+    return values, tokens, variances
 
 
 def curve(method: Method, verifier: str, pool: GradedPool, rates: Rates) -> list[Measured]:

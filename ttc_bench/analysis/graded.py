@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,15 +54,34 @@ class Scores:
         none = np.zeros(len(values))
         return Scores(values, none, none, none * np.nan, none.astype(bool))
 
-    @cached_property
-    def read(self) -> float:
-        """Mean tokens that the verifier reads for a sample."""
-        return float(self.prompt.mean())
-
     @property
     def tokens(self) -> Array:
         """Read and generated."""
         return self.prompt + self.completion
+
+    @cached_property
+    def means(self) -> tuple[float, float]:
+        """Mean tokens that the verifier reads, and generates, for a sample."""
+        return float(self.prompt.mean()), float(self.completion.mean())
+
+    @cached_property
+    def bill(self) -> Bill:
+        here = ~np.isnan(self.parameters)
+        return Bill(
+            float(self.prompt[here].sum()),
+            float(self.completion[here].sum()),
+            float((self.parameters * self.tokens)[here].sum()),
+            bool(((self.tokens > 0) & ~here & ~self.own).any()),
+        )
+
+
+class Bill(NamedTuple):
+    """What a verifier's verdicts on one problem cost in all."""
+
+    read: float  # tokens of a model with weights on this machine
+    generated: float
+    work: float  # these tokens times the model's parameters
+    unknown: bool  # whether another model was paid for some, whose price is not known here
 
 
 @dataclass(frozen=True, eq=False)

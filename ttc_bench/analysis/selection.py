@@ -25,7 +25,6 @@ from ttc_bench.core import Strategy
 from ttc_bench.strategies.exact import BestOfN, MajorityVote
 
 MAJORITY = "majority"
-SEED = 0  # of the bootstraps, so that equal samples give equal intervals
 
 
 def diagnose(pool: GradedPool) -> list[Diagnosis]:
@@ -59,7 +58,7 @@ def _verifier(pool: GradedPool, verifier: str) -> Diagnosis:
         selector=verifier,
         problems=len(pool.problems),
         judged=sum(len(scores) for scores, _ in scored),
-        auroc=pooled_auroc(scored, np.random.default_rng(SEED)),
+        auroc=pooled_auroc(scored),
         within=within,
         mixed=mixed,
         ece=fit[0] if fit else None,
@@ -99,7 +98,7 @@ def _selections(pool: GradedPool, verifier: str) -> tuple[Selection, ...]:
                 one=float(single.mean()),
                 reach=float(reach(pool, k).mean()),
                 tokens=tokens[k],
-                recovered=recovered(chosen[k], single, reach(pool, k), np.random.default_rng(SEED)),
+                recovered=recovered(chosen[k], single, reach(pool, k)),
                 rival_k=votes[k],
                 rival=float(rival.mean()),
                 ahead=Interval(*paired_difference(*pair)) if verifier and len(pair[0]) > 1 else None,
@@ -112,7 +111,7 @@ def _tokens(pool: GradedPool, verifier: str, k: int) -> Array:
     """[problem]: tokens read and generated for k samples, the verifier's included."""
     generated = pool.mean("completion")
     if verifier:
-        generated = generated + np.array([g.scores[verifier].completion.mean() for g in pool.problems])
+        generated = generated + np.array([g.scores[verifier].means[1] for g in pool.problems])
     return k * generated + prompt_tokens(pool, k, verifier)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
 from typing import Any
 
@@ -20,6 +21,7 @@ SampleArray = np.ndarray[Any, np.dtype[Any]]
 Values = Sequence[float] | SampleArray
 BINS = 10
 RESAMPLES = 1_000
+SEED = 0  # of the bootstraps
 LEVELS = 2_000  # of scores, in a bootstrap
 
 
@@ -97,7 +99,7 @@ def auroc(scores: Values, right: Sequence[bool] | SampleArray) -> float:
     return float(_area(*counts))
 
 
-def pooled_auroc(problems: Sequence[Scored], rng: np.random.Generator) -> Interval | None:
+def pooled_auroc(problems: Sequence[Scored]) -> Interval | None:
     """AUROC over the samples of all problems; bootstrap over problems. None where all or no samples are right. Above
     LEVELS different scores, the bootstrap (not the value) takes neighbouring ones as tied."""
     scores, right = np.concatenate([s for s, _ in problems]), np.concatenate([r for _, r in problems]).astype(bool)
@@ -110,7 +112,7 @@ def pooled_auroc(problems: Sequence[Scored], rng: np.random.Generator) -> Interv
         _, level = np.unique(level, return_inverse=True)
     owner = np.repeat(np.arange(len(problems)), [len(of) for of, _ in problems])
     shape = len(problems), int(level.max()) + 1
-    counts = resamples(len(problems), rng).astype(float)
+    counts = resamples(len(problems)).astype(float)
     yes, no = (
         counts @ np.bincount(owner[of] * shape[1] + level[of], minlength=shape[0] * shape[1]).reshape(shape)
         for of in (right, ~right)
@@ -149,21 +151,25 @@ def calibration(scores: Values, right: Sequence[bool] | SampleArray) -> tuple[fl
     return sum(b.samples * abs(b.accuracy - b.score) for b in bins) / len(s), tuple(bins)
 
 
-def recovered(chosen: Values, single: Values, reach: Values, rng: np.random.Generator) -> Interval | None:
+def recovered(chosen: Values, single: Values, reach: Values) -> Interval | None:
     """Share of the gap between pass@1 (`single`) and pass@k (`reach`) that a choice closes, all [problem]; bootstrap
     over problems. Below 0: worse than a random sample. None if there is no gap."""
     gain, gap = np.subtract(chosen, single), np.subtract(reach, single)
     if gap.sum() <= 1e-9 * len(gap):
         return None
-    counts = resamples(len(gap), rng)
+    counts = resamples(len(gap))
     gains, gaps = counts @ gain, counts @ gap
     has_gap = gaps > 1e-9 * len(gap)
     return _percentiles(float(gain.sum() / gap.sum()), gains[has_gap] / gaps[has_gap])
 
 
-def resamples(problems: int, rng: np.random.Generator) -> SampleArray:
-    """[resample, problem]: how often each problem is drawn when as many are drawn with replacement."""
-    return rng.multinomial(problems, np.full(problems, 1 / problems), RESAMPLES)
+@lru_cache(maxsize=4)
+def resamples(problems: int) -> SampleArray:
+    """[resample, problem]: how often each problem is drawn when as many are drawn with replacement. Always the same, so
+    that equal samples give equal intervals."""
+    counts = np.random.default_rng(SEED).multinomial(problems, np.full(problems, 1 / problems), RESAMPLES)
+    counts.setflags(write=False)
+    return counts
 
 
 def _percentiles(value: float, values: SampleArray) -> Interval:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from itertools import chain
 
 from ttc_bench.core import Completion, Grader, Problem
 from ttc_bench.grading.columns import Columns, graded
+from ttc_bench.parallel import processes
 
 ALONE_S = 2.0  # after which other processes help: to start them takes about one second
 CHUNK = 1_000_000  # characters of text that a process is given at once
@@ -69,37 +67,3 @@ def _chunks(works: Iterable[Work]) -> Iterator[list[Work]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def processes(
-    function: Callable[[list[Work]], list[Done]], chunks: Iterable[list[Work]], count: int | None = None
-) -> Iterator[list[Done]]:
-    """The function of every chunk, in order, computed by `count` processes (default: one for each processor that this
-    one may use). At most two chunks for each are under way. What another process cannot be given (a grader that holds a
-    lock), or has died over, is computed here."""
-    import loky
-
-    count = count or loky.cpu_count()
-    pool = loky.ProcessPoolExecutor(count)
-    under_way: deque[tuple[list[Work], Future[list[Done]]]] = deque()
-
-    def first() -> list[Done]:
-        chunk, future = under_way.popleft()
-        try:
-            return future.result()
-        except (pickle.PicklingError, BrokenExecutor):
-            return function(chunk)
-
-    try:
-        for chunk in chunks:
-            try:
-                under_way.append((chunk, pool.submit(function, chunk)))
-            except BrokenExecutor:  # a process was killed: the others go on in a new pool
-                pool = loky.ProcessPoolExecutor(count)
-                under_way.append((chunk, pool.submit(function, chunk)))
-            if len(under_way) > 2 * count:
-                yield first()
-        while under_way:
-            yield first()
-    finally:
-        pool.shutdown(wait=True, kill_workers=True)
