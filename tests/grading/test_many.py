@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import pytest
 
@@ -60,17 +61,16 @@ def test_a_grader_that_cannot_travel_stays_here(at_once: None) -> None:
     assert rights(grade_many(work(6, Locked()))) == rights(grade_many(work(6)))
 
 
-def deadly(works: list[Work]) -> list[Done]:
-    """Ends the process that it runs in, but for this one."""
-    if os.getpid() != int(os.environ["TTC_TEST_PROCESS"]):
+def deadly(survivor: int, works: list[Work]) -> list[Done]:
+    """Ends the process that it runs in, but for one."""
+    if os.getpid() != survivor:
         os.kill(os.getpid(), signal.SIGKILL)
     return grade_chunk(works)
 
 
-def test_a_process_that_dies_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TTC_TEST_PROCESS", str(os.getpid()))
+def test_a_process_that_dies_costs_nothing() -> None:
     chunks = [[w] for w in work(8)]
-    done = [row for rows in processes(deadly, chunks, count=2) for row in rows]
+    done = [row for rows in processes(partial(deadly, os.getpid()), chunks, count=2) for row in rows]
     assert rights(done) == rights(grade_chunk(list(work(8))))
 
 
