@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 
+import numpy as np
+
 from ttc_bench.analysis.costs import Rates, prompt_tokens
 from ttc_bench.analysis.graded import Graded, GradedPool
 from ttc_bench.analysis.quality import Quality, quality
 from ttc_bench.analysis.stats import draws_variance, mean, mean_interval, pass_at_k
-from ttc_bench.core import Candidate, Change, CurvePoint, Kind, Score
+from ttc_bench.core import Change, CurvePoint, Kind, Score, Strategy
+from ttc_bench.strategies.candidates import Candidates
 from ttc_bench.strategies.methods import Method
+from ttc_bench.strategies.subsets import SubsetVote, draws_needed
 
 PASS = "pass@k"
 
@@ -39,6 +43,7 @@ class _Tally:
     tokens: list[float] = field(default_factory=list)  # generated
     totals: list[float] = field(default_factory=list)  # read and generated
     variance: float = 0.0  # of the estimator, summed over problems
+    reach: float = 0.0  # pass@k, summed over problems; 0 where nothing is estimated
 
     def add(self, g: Graded, value: float, tokens: float) -> None:
         self.values.append(value)
@@ -88,20 +93,41 @@ def draws(largest: int) -> list[int]:
 
 def curve(method: Method, verifier: str, pool: GradedPool, rates: Rates) -> list[Measured]:
     """One point per k, all from the same pool: accuracy is the mean over problems of weights @ correct. Where a
-    strategy draws subsets at random, `mc_error` is the resulting standard error: sqrt(sum of variances) / Q.
-    `verifier`: "" for a method without one."""
-    points, shares = [], quality(pool)
-    for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
-        row = _Tally(method.name, k, shares, verifier)
-        for g in pool.problems:
-            outcome = method.strategy.outcome(candidates_of(g, verifier), k)
-            value = sum(w for w, correct in zip(outcome.weights, g.correct, strict=True) if correct)
-            if outcome.draws:  # an estimate: capped at pass@k, and with a variance
-                value = min(value, pass_at_k(len(g.correct), sum(g.correct), k))
+    strategy draws subsets at random, `mc_error` is the resulting standard error: sqrt(sum of variances) / Q. If that is
+    too large beside the interval, the point is computed again from more subsets. `verifier`: "" for a method without
+    one."""
+    ks, strategy = draws(pool.depth) if method.votes else draws(min(pool.depth, 1)), method.strategy
+    if not ks:
+        return []
+    points = _points(method, strategy, ks, verifier, pool, rates)
+    if isinstance(strategy, SubsetVote):
+        for i, k in enumerate(ks):
+            vote, p = strategy, points[i].point
+            while (needed := draws_needed(p.mc_error, (p.high - p.low) / 2, vote.draws)) > vote.draws:
+                vote = vote.with_draws(needed)
+                (points[i],) = _points(method, vote, [k], verifier, pool, rates)
+                p = points[i].point
+    return points
+
+
+def _points(
+    method: Method, strategy: Strategy, ks: Sequence[int], verifier: str, pool: GradedPool, rates: Rates
+) -> list[Measured]:
+    shares = quality(pool)
+    rows = [_Tally(method.name, k, shares, verifier) for k in ks]
+    for g in pool.problems:
+        for row, outcome in zip(rows, strategy.outcomes(candidates_of(g, verifier), ks), strict=True):
+            value = min(float(np.dot(outcome.weights, g.correct)), 1.0)
+            if outcome.draws:
+                row.reach += pass_at_k(len(g.correct), sum(g.correct), row.k)
                 row.variance += draws_variance(value, outcome.draws)
             row.add(g, value, outcome.tokens)
-        points.append(row.measured(pool, rates))
-    return points
+    for row in rows:
+        if (
+            0 < row.reach < sum(row.values)
+        ):  # estimates are cut to pass@k together: cut one by one, their mean is too low
+            row.values = [value * row.reach / sum(row.values) for value in row.values]
+    return [row.measured(pool, rates) for row in rows]
 
 
 def along_changes(method: Method, pool: GradedPool, changed: Sequence[GradedPool], rates: Rates) -> Iterator[Measured]:
@@ -130,10 +156,14 @@ def bound(pool: GradedPool, rates: Rates) -> list[Measured]:
     return points
 
 
-def candidates_of(g: Graded, verifier: str) -> list[Candidate]:
+def candidates_of(g: Graded, verifier: str) -> Candidates:
     """The samples of a problem as a strategy sees them, with the scores and tokens of a verifier ("": none)."""
     scores = g.scores[verifier] if verifier else (Score(None),) * len(g.completions)
-    return [
-        Candidate(answer, c.usage.completion + s.usage.completion, s.value)
-        for answer, c, s in zip(g.answers, g.completions, scores, strict=True)
-    ]
+    names = sorted({answer for answer in g.answers if answer is not None})
+    code = {None: -1} | {name: i for i, name in enumerate(names)}
+    return Candidates(
+        np.array([code[answer] for answer in g.answers], int),
+        names,
+        np.array([c.usage.completion + s.usage.completion for c, s in zip(g.completions, scores, strict=True)]),
+        np.array([np.nan if s.value is None else s.value for s in scores]),
+    )
