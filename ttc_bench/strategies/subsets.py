@@ -26,7 +26,7 @@ MOST = 2_048  # random subsets for one point, whatever its error
 BEARABLE = 0.1  # Monte-Carlo error of an accuracy, as a share of half the width of its interval
 FAR = 600.0  # exp of it is finite, exp of its negative is not 0
 DEALT = 1_024  # positions in all sets of subsets: one set can be luckier than it says by sqrt(2 / n) in its variance
-TOGETHER = 8_192  # elements of the arrays that are worked on: larger ones cost more in memory than they save in calls
+TOGETHER = 4_096  # elements of the arrays that are worked on: larger ones cost more in memory than they save in calls
 TIE = 1e-9  # relative difference below which two totals (sums of floats) are a tie
 
 
