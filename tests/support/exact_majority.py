@@ -32,7 +32,7 @@ def win_chances(votes: Sequence[int], silent: int, k: int) -> dict[int, Fraction
 def _ways(rivals: Sequence[int], silent: int, room: int, j: int) -> list[int]:
     """In how many ways `room` samples come from the rivals, each giving at most j, and from the silent ones:
     entry t counts those in which exactly t rivals give j. A dynamic programme over the rivals."""
-    most_ties = room // j
+    most_ties = min(room // j, len(rivals))
     # table[t][v]: ways in which v samples come from the rivals seen so far, t of them giving j
     table = [[0] * (room + 1) for _ in range(most_ties + 1)]
     table[0][0] = 1

@@ -60,14 +60,16 @@ def chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[in
     return {k: known[k] for k in ks}
 
 
-def _enough_draws(pool: GradedPool, strategy: SubsetVote, verifier: str, k: int, found: Chances) -> Chances:
+def _enough_draws(pool: GradedPool, vote: SubsetVote, verifier: str, k: int, found: Chances) -> Chances:
     """The same chances from as many random subsets as their error asks for."""
-    _, low, high = mean_interval(found.values.tolist())
-    error = sqrt(found.variance) / len(found.values)
-    needed = draws_needed(error, (high - low) / 2, strategy.draws)
-    if needed == strategy.draws:
-        return found
-    return _chances(pool, strategy.with_draws(needed), verifier, [k])[k]
+    while True:
+        _, low, high = mean_interval(found.values.tolist())
+        error = sqrt(found.variance) / len(found.values)
+        needed = draws_needed(error, (high - low) / 2, vote.draws)
+        if needed == vote.draws:
+            return found
+        vote = vote.with_draws(needed)
+        found = _chances(pool, vote, verifier, [k])[k]
 
 
 def _chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[int]) -> dict[int, Chances]:
@@ -80,7 +82,13 @@ def _chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[i
     else:
         parts = list(processes(compute, (rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE))))
     values, tokens, variances = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
-    return {k: Chances(values[i], tokens[i], float(variances[i].sum())) for i, k in enumerate(ks)}
+    return {k: _capped(pool, k, Chances(values[i], tokens[i], float(variances[i].sum()))) for i, k in enumerate(ks)}
+
+
+def _capped(pool: GradedPool, k: int, found: Chances) -> Chances:
+    """Estimates are cut to pass@k together: cut one by one, their mean would be too low."""
+    most, total = float(reach(pool, k).sum()), float(found.values.sum())
+    return replace(found, values=found.values * most / total) if found.variance and 0 < most < total else found
 
 
 def _of_problems(
@@ -90,13 +98,11 @@ def _of_problems(
     which are correct."""
     values, tokens, variances = (np.zeros((len(ks), len(rows))) for _ in range(3))
     for column, (candidates, correct) in enumerate(rows):
-        right = int(correct.sum())
         for row, outcome in enumerate(strategy.outcomes(candidates, ks)):
-            value = float(np.dot(outcome.weights, correct))
-            if outcome.draws:  # an estimate: capped at pass@k, and with a variance
-                value = min(value, pass_at_k(len(correct), right, ks[row]))
+            values[row, column] = value = min(float(np.dot(outcome.weights, correct)), 1.0)
+            tokens[row, column] = outcome.tokens
+            if outcome.draws:
                 variances[row, column] = draws_variance(value, outcome.draws)
-            values[row, column], tokens[row, column] = value, outcome.tokens
     return values, tokens, variances
 
 

@@ -1,6 +1,6 @@
 """The samples of one problem as columns, which is how the strategies here compute on them.
 
-A strategy of your own need not know: `Candidates` is a sequence of `Candidate`, and a plain list of them becomes one."""
+A strategy of your own need not know: `Candidates` is a sequence of `Candidate`, and a plain list becomes one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from ttc_bench.core import Candidate
 
 Array = np.ndarray[Any, np.dtype[Any]]
+LARGEST = 1e100  # differences and squares of scores stay finite
 
 
 class Sorted(NamedTuple):
@@ -92,10 +93,15 @@ class Candidates(Sequence[Candidate]):
         names = sorted((str(code) if self.names is None else self.names[code], code) for code in used)
         place = np.full(len(self.votes) + 1, len(names))  # of each class; behind them all the samples without an answer
         place[[code for _, code in names]] = np.arange(len(names))
-        scored = ~np.isnan(self.scores)
-        content = np.stack([np.where(scored, self.scores, 0.0) + 0.0, scored, place[self.codes]])  # -0.0 + 0.0 is 0.0
-        order = np.lexsort(content)
-        content = np.ascontiguousarray(content[:, order])
-        starts = np.flatnonzero(np.r_[True, (content[:, 1:] != content[:, :-1]).any(axis=0)])
-        written = repr([name for name, _ in names]).encode() + content.tobytes()
-        return Sorted(order, starts, hashlib.sha256(written).digest())
+        answers, scores = place[self.codes], np.where(np.isnan(self.scores), np.inf, self.cut_scores)
+        order = np.lexsort((scores, answers))
+        answers, scores = answers[order], scores[order]
+        change = (answers[1:] != answers[:-1]) | (scores[1:] != scores[:-1])
+        written = repr([name for name, _ in names]).encode() + answers.tobytes() + scores.tobytes()
+        return Sorted(order, np.flatnonzero(np.append(True, change)), hashlib.sha256(written).digest())
+
+    @cached_property
+    def cut_scores(self) -> Array:
+        """The scores with those beyond LARGEST cut to it, and 0 where there is none."""
+        cut = np.minimum(np.maximum(self.scores, -LARGEST), LARGEST)
+        return np.where(np.isnan(cut), 0.0, cut) + 0.0  # -0.0 + 0.0 is 0.0

@@ -11,26 +11,27 @@ over [z^k] of (p z + 1 - p)^n, where b_m(i) is the chance of i successes in m tr
 t^ties the value 1/(1 + ties), the share of a tie. Gauss-Legendre nodes make it exact: of one draw at most (k - j) // j
 rivals tie, so that many plus one, halved, are enough. [z^k] is the mean over N equidistant points of the unit circle.
 
-What is left out, and the error it makes in the chance of an answer:
-* N is smaller than n + 1, so totals k + N, k - N, ... are counted as k: at most their mass over the mass of k, kept
-  below ALIASING.
-* An answer's number of votes is looked at only where the draw (a hypergeometric distribution) has it, but for tails of
-  at most TAIL on either side. Of A answers: at most (2 A + 2) TAIL.
-* Rounding, with u = 2^-53: every factor is a sum of non-negative terms times points of the unit circle, so the error of
-  a product is at most (the relative errors of its factors, added up) times its value at z = 1; over the mass of k, which
-  is at least 1 / sqrt(8 n p (1 - p)). That is sqrt(8 n p (1 - p)) (sum over the rivals that can reach j of
-  (4 s + 8) + 20) u times the chance to win the draw of independent samples, s being the number of terms of a factor.
-docs/methods.md has numbers.
+What is left out, and the error it makes in the chance of an answer to win:
+* N is smaller than n + 1, so the totals k + N, k - N, ... are counted as k: at most their mass over that of k, which is
+  kept below ALIASING.
+* An answer's number of votes is looked at only where the draw (a hypergeometric distribution) has it, but for at most
+  TAIL on either side: with A answers at most (2 A + 2) TAIL in all.
+* Rounding, with u = 2^-53. Factors are sums of non-negative terms times points of the unit circle. So the error of a
+  product is at most its value at z = 1 times the sum of the relative errors of its factors: of an answer with s terms
+  and a standard deviation d of votes (5 s + 4 d + 42) u, of a sample that no longer matters 16 u. It is divided by the
+  mass of k, which is at least 1 / sqrt(8 n p (1 - p)). All in all that is less than sqrt(2 n) (24 n + 42 A + 84) u:
+  2e-11 at n = 256 with 60 answers, if all roundings went the same way. As they do not, benchmarks/majority_speed.py
+  finds 1e-14.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import roots_legendre
 
 Array = np.ndarray[Any, np.dtype[Any]]
 ALIASING = 1e-14
@@ -40,8 +41,8 @@ TAIL = 1e-16
 @lru_cache(maxsize=65_536)  # the same profile comes back: easy problems, and every method that votes
 def win_chances(sizes: tuple[int, ...], times: tuple[int, ...], silent: int, k: int) -> tuple[float, ...]:
     """The chance of one answer to win a draw of k, for each of the `sizes`: distinct, rising numbers of votes, which
-    `times` answers have each. `silent` samples do not vote. Ties are split evenly between the tied answers. Within
-    1e-12 of the exact value; over all answers the chances sum to 1 less the chance of a draw without any vote."""
+    `times` answers have each. `silent` samples do not vote. Ties are split evenly between the tied answers. Over all
+    answers the chances sum to 1 less the chance of a draw without any vote."""
     n = silent + sum(size * count for size, count in zip(sizes, times, strict=True))
     if k == 1 or not sizes:
         return tuple(size / n for size in sizes)
@@ -50,46 +51,61 @@ def win_chances(sizes: tuple[int, ...], times: tuple[int, ...], silent: int, k: 
     if len(sizes) == times[0] == 1:
         return (1 - comb(silent, k) / comb(n, k),)
     circle = _circle(n, k)
-    most = _votes(n, k, sizes[-1])
-    first = max(most.first, 1)  # the least votes of a winner: the largest answer has no fewer
-    rivals = [(i, _votes(n, k, size)) for i, size in enumerate(sizes)]
-    rivals = [(i, votes) for i, votes in rivals if votes.last >= first]  # the others neither win nor tie
-    won = np.arange(first, most.last + 1)
-    reach = sum(times[i] * (won <= votes.last) for i, votes in rivals)  # the answers that can get so many
-    nodes = np.minimum(reach - 1, (k - won) // won) // 2 + 1
-    tie, share = (np.concatenate(of)[:, None] for of in zip(*(_nodes(int(count)) for count in nodes), strict=True))
+    first, last = _least(sizes, times, n, k), _votes(n, k, sizes[-1]).last  # votes of a winner
+    reaching = [(i, _votes(n, k, size)) for i, size in enumerate(sizes)]
+    reaching = [(i, votes) for i, votes in reaching if votes.last >= first]  # the others neither win nor tie
+    ends = np.array([votes.last + 1 - first for _, votes in reaching])
+    counts = [times[i] for i, _ in reaching]
 
-    # [rival, (votes, node), point]: the terms of an answer that gets exactly so many votes, and of one that gets fewer
-    start = min(first - 1, min(votes.first for _, votes in rivals))
-    chances = np.zeros((len(rivals), most.last + 1 - start, 1))
-    for row, (_, votes) in zip(chances, rivals, strict=True):
+    won = np.arange(first, last + 1)
+    reach = np.bincount(ends - 1, counts)[::-1].cumsum()[::-1]  # the answers that can get so many votes
+    nodes = np.minimum(reach.astype(int) - 1, (k - won) // won) // 2 + 1  # falling
+    several = nodes[nodes > 1]
+    tie, share = np.hstack([*(_nodes(int(count)) for count in several), _nodes(1).repeat(len(won) - len(several), 1)])
+
+    # [size, (votes, node), point]: the terms of an answer that gets exactly so many votes, and of one that gets fewer
+    start = min(first - 1, min(votes.first for _, votes in reaching))
+    chances = np.zeros((len(reaching), last + 1 - start, 1))
+    for row, (_, votes) in zip(chances, reaching, strict=True):
         row[votes.first - start : votes.last + 1 - start, 0] = votes.chances
-    exactly = chances * circle.powers[start : most.last + 1]
+    exactly = chances * circle.powers[start : last + 1]
     fewer = exactly.cumsum(axis=1)[:, first - 1 - start : -1]
     exactly = exactly[:, first - start :]
-    if len(tie) > len(won):
+    if len(several):
         at = np.repeat(np.arange(len(won)), nodes)
         exactly, fewer = exactly[:, at], fewer[:, at]
-    factors = fewer + tie * exactly
+    factors = fewer + tie[:, None] * exactly
 
     # Products of all factors but one are made from both sides: a division would lose what a small factor carries. The
     # rows of an answer end with the votes that it can get: beyond, its factor is that of samples that do not matter.
-    ends = [int(nodes[: votes.last + 1 - first].sum()) for _, votes in rivals]
-    counts = [times[i] for i, _ in rivals]
-    twins = [_power(f[:end], count - 1) for f, count, end in zip(factors, counts, ends, strict=True)]
-    all_of = [f[:end] * twin for f, twin, end in zip(factors, twins, ends, strict=True)]
-    larger = [share * circle.extract]
-    for product, end in zip(all_of[:0:-1], ends[-2::-1], strict=True):
-        larger.append(larger[-1][:end] * product[:end])
-    rest = n - sum(sizes[i] * times[i] for i, _ in rivals)
+    rows = nodes.cumsum()[ends - 1].tolist()
+    winner, product = [], []  # of one of the answers of a size; of all of them
+    for own, factor, count, end in zip(exactly, factors, counts, rows, strict=True):
+        twins = _power(factor[:end], count - 1)
+        winner.append(own[:end] if count == 1 else own[:end] * twins)
+        product.append(factor[:end] if count == 1 else factor[:end] * twins)
+    larger = [share[:, None] * circle.extract]
+    for whole, end in zip(product[:0:-1], rows[-2::-1], strict=True):
+        larger.append(larger[-1][:end] * whole[:end])
+    rest = n - sum(sizes[i] * times[i] for i, _ in reaching)
     smaller = np.repeat(circle.either[rest : rest + 1], len(tie), axis=0)
     result = [0.0] * len(sizes)
-    for (i, _), own, twin, product, after in zip(rivals, exactly, twins, all_of, reversed(larger), strict=True):
-        end = len(after)
-        result[i] = max(float((own[:end] * twin * smaller[:end] * after).sum().real), 0.0)
-        smaller[:end] *= product
-        smaller[end:] *= circle.either[sizes[i] * times[i]]
+    for (i, _), own, whole, after, end in zip(reaching, winner, product, reversed(larger), rows, strict=True):
+        result[i] = max(float((own * (smaller[:end] * after)).sum().real), 0.0)
+        smaller[:end] *= whole
+        if end < len(tie):
+            smaller[end:] *= circle.either[sizes[i] * times[i]]
     return tuple(result)
+
+
+def _least(sizes: Sequence[int], times: Sequence[int], n: int, k: int) -> int:
+    """The least votes of a winner, but for a chance of TAIL: of the votes for the largest answers together, it has at
+    least its share."""
+    least, answers, samples = 1, 0, 0
+    for size, count in zip(sizes[:-4:-1], times[:-4:-1], strict=True):
+        answers, samples = answers + count, samples + size * count
+        least = max(least, -(-_votes(n, k, samples).first // answers))
+    return least
 
 
 class _Circle(NamedTuple):
@@ -151,10 +167,18 @@ def _outward(ratios: Array) -> Array:
 
 
 @lru_cache(maxsize=1_024)
-def _nodes(count: int) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights on 0..1: exact for polynomials of degree 2 count - 1."""
-    nodes, weights = roots_legendre(count)
-    return (nodes + 1) / 2, weights / 2
+def _nodes(count: int) -> Array:
+    """Gauss-Legendre nodes, and their weights, on 0..1: exact for polynomials of degree 2 count - 1. Newton's method on the
+    Legendre polynomial; at 256 nodes the high powers come out right to 2e-14, where scipy.special.roots_legendre gives
+    5e-12."""
+    x = np.cos(np.pi * (np.arange(count) + 0.75) / (count + 0.5))
+    for _ in range(6):
+        before, value = np.ones(count), x
+        for degree in range(2, count + 1):
+            before, value = value, ((2 * degree - 1) * x * value - (degree - 1) * before) / degree
+        slope = count * (before - x * value) / (1 - x * x)
+        x = x - value / slope
+    return np.stack([(x + 1) / 2, 1 / ((1 - x * x) * slope * slope)])
 
 
 def _power(base: Array, exponent: int) -> Array:

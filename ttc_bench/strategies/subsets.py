@@ -6,13 +6,14 @@ them is used, and the curve reports its Monte-Carlo error."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 from math import ceil, comb
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
@@ -23,8 +24,9 @@ from ttc_bench.strategies.exact import ColumnStrategy, pool_size
 EXACT = 2_000  # of at most so many subsets all are used
 MOST = 2_048  # random subsets for one point, whatever its error
 BEARABLE = 0.1  # Monte-Carlo error of an accuracy, as a share of half the width of its interval
-LARGEST = 1e100  # scores beyond it are cut to it, so that differences and squares stay finite
 FAR = 600.0  # exp of it is finite, exp of its negative is not 0
+DEALT = 1_024  # positions in all sets of subsets: one set can be luckier than it says by sqrt(2 / n) in its variance
+TOGETHER = 4_096  # elements of the arrays that are worked on: larger ones cost more in memory than they save in calls
 TIE = 1e-9  # relative difference below which two totals (sums of floats) are a tie
 
 
@@ -48,7 +50,7 @@ class SubsetVote(ColumnStrategy):
     sample with an answer has one; there, and where all weights are 0, every vote counts 1. The chance of draws without
     any answer stays on their samples, which are never correct."""
 
-    draws: int = 64
+    draws: int = 32
     seed: int = 0
 
     def with_draws(self, draws: int) -> Self:
@@ -57,8 +59,8 @@ class SubsetVote(ColumnStrategy):
 
     @abstractmethod
     def weigh(self, k: int, scores: Array, voting: Array) -> Array:
-        """Weights >= 0 [draw, drawn] from the scores and who votes, both [draw, drawn]. A sample that does not vote can
-        have any score and any weight."""
+        """Weights >= 0 [draw, drawn] from the scores and who votes, both [draw, drawn]. A sample that does not vote has
+        any score, 0 if none, and its weight is ignored as long as it is finite."""
 
     def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]:
         pool = Candidates.of(candidates)
@@ -66,84 +68,66 @@ class SubsetVote(ColumnStrategy):
         for k in ks:
             pool_size(pool, k)
         order, starts, digest = pool.by_content  # the result must not depend on the order of the pool
-        exact = {k: k == 1 or comb(n, k) <= EXACT for k in ks}
-        most = max((k for k in ks if not exact[k]), default=0)
+        exact = [k == 1 or comb(n, k) <= EXACT for k in ks]
+        draws: list[Array] = []  # of every k > 1: its samples [drawn, draw]
+        most = max((k for k, all_of in zip(ks, exact, strict=True) if not all_of), default=0)
         if most:
-            # Subsets of positions are drawn once. Each problem deals its samples onto the positions by itself, so that
-            # the errors of different problems are independent.
-            deal = np.random.default_rng((self.seed, int.from_bytes(digest[:16]))).permutation(n)
-            dealt = _Drawn.of(pool, order[deal], _random_draws(n, self.draws, self.seed)[:most])
+            # A problem takes one of few sets of subsets of positions, and deals its samples onto the positions by
+            # itself, so that the errors of different problems are independent.
+            key = hashlib.sha256(digest + str(self.seed).encode()).digest()[:16]
+            deal = np.random.Generator(np.random.Philox(key=int.from_bytes(key))).permutation(n)
+            random = order[deal][_random_draws(n, self.draws, self.seed, key[0] % max(DEALT // n, 1))[:most]]
+        for k, all_of in zip(ks, exact, strict=True):
+            if k > 1:
+                draws.append(order[_all_draws(n, k)] if all_of else random[:k])
+        estimates = (row for group in _groups(draws) for row in self._chances(pool, group))
         held = np.diff(starts, append=n)
         outcomes = []
-        for k in ks:
-            if k == 1:  # nothing to choose
-                weights = np.full(n, 1 / n)
-            else:
-                drawn = _Drawn.of(pool, order, _all_draws(n, k)) if exact[k] else dealt.first(k)
-                weights = self._chances(k, drawn, n)
-                # samples of one content are exchangeable: their exact chances are equal, so their estimates are made so
-                if len(held) < n:
-                    weights[order] = np.repeat(np.add.reduceat(weights[order], starts) / held, held)
-            outcomes.append(Outcome(weights, k * pool.mean_tokens, None if exact[k] else self.draws))
+        for k, all_of in zip(ks, exact, strict=True):
+            weights = next(estimates) if k > 1 else np.full(n, 1 / n)  # of one there is nothing to choose
+            # samples of one content are exchangeable: their exact chances are equal, so their estimates are made equal
+            if len(held) < n:
+                weights[order] = np.repeat(np.add.reduceat(weights[order], starts) / held, held)
+            outcomes.append(Outcome(weights, k * pool.mean_tokens, None if all_of else self.draws))
         return outcomes
 
-    def _chances(self, k: int, drawn: _Drawn, n: int) -> Array:
-        """[sample]: the chance to be the answer, mean over the draws."""
-        voting = drawn.answered
-        if drawn.judged is None:
-            weights = self.weigh(k, drawn.scores.T, voting.T).T * voting
-        else:
-            some = drawn.judged.any(axis=0)
-            voting = np.where(some, drawn.judged, voting)
-            weights = np.where(some, self.weigh(k, drawn.scores.T, voting.T).T, 1.0) * voting
-        totals = drawn.by_answer(weights)
+    def _chances(self, pool: Candidates, draws: Sequence[Array]) -> Array:
+        """[k, sample]: the chance to be the answer, mean over the draws of each k; `draws`: their samples
+        [drawn, draw]. Several k are worked on together, in flat arrays, as most of the time is that of calls."""
+        classes, n = len(pool.votes) + 1, len(pool)
+        shapes = tuple((len(of), of.shape[1]) for of in draws)
+        row, which = _rows(shapes)  # which draw and which k an element belongs to
+        samples = np.concatenate([of.ravel() for of in draws])
+        scores, answered = pool.cut_scores[samples], (pool.codes >= 0)[samples]
+        scored = (~np.isnan(pool.scores))[samples] & answered
+        slot = np.where(pool.codes < 0, classes - 1, pool.codes)[samples] + classes * row
+
+        def by_answer(values: Array) -> Array:
+            """Sums [draw, class]; the last class is no answer."""
+            sums = np.bincount(slot, values, classes * (int(row[-1]) + 1))
+            return sums.reshape(-1, classes)
+
+        weights, voting, end = np.empty(len(samples)), answered, 0
+        if (scored != answered).any():  # some have no score: they vote where nobody has one
+            voting = np.where((np.bincount(row, scored) > 0)[row], scored, answered)
+        for k, count in shapes:
+            of_k = slice(end, end := end + k * count)
+            score, votes, weight = (of[of_k].reshape(k, count) for of in (scores, voting, weights))
+            weight[:] = np.where(scored[of_k].reshape(k, count), self.weigh(k, score.T, votes.T).T, 1.0) * votes
+            if k <= pool.silent:  # where nobody votes, the drawn samples share
+                weight[:, ~votes.any(axis=0)] = 1.0
+        totals = by_answer(weights)
         best = totals.max(axis=1)
-        if not best.all():
-            weights = np.where(best > 0, weights, voting)
-            totals = drawn.by_answer(weights)
+        if not best.all():  # where all weights are 0, all votes count 1
+            weights = np.where((best == 0)[row], voting, weights)
+            totals = by_answer(weights)
             best = totals.max(axis=1)
-        won = (totals >= best[:, None] * (1 - TIE)) & (totals > 0)
+        won = (totals > 0) & (totals >= best[:, None] * (1 - TIE))
         positive = weights > 0
-        each = won / np.maximum(drawn.by_answer(positive), 1) / np.maximum(won.sum(axis=1, keepdims=True), 1)
-        shares = each.ravel()[drawn.slot] * positive
-        shares[:, best == 0] = 1 / k  # nobody votes
-        return np.asarray(np.bincount(drawn.samples.ravel(), shares.ravel(), n) / len(best))
-
-
-class _Drawn(NamedTuple):
-    """What a vote needs to know of the samples of each draw: arrays [drawn, draw], so that the first k of each draw,
-    which are a draw of k, are the first k rows."""
-
-    samples: Array
-    scores: Array  # 0 where there is none
-    answered: Array
-    judged: Array | None  # answered and scored; None where that is the same
-    slot: Array  # in a flat array [draw, class]; the last class is no answer
-    classes: int
-
-    @classmethod
-    def of(cls, pool: Candidates, place: Array, members: Array) -> _Drawn:
-        """`place` [position]: the sample at each position; `members`: positions."""
-        codes, scores = pool.codes[place], pool.scores[place]
-        answered, scored = codes >= 0, ~np.isnan(scores)
-        classes = len(pool.votes) + 1
-        return cls(
-            place[members],
-            np.where(scored, scores, 0.0).clip(-LARGEST, LARGEST)[members],
-            answered[members],
-            None if scored[answered].all() else (answered & scored)[members],
-            np.where(answered, codes, classes - 1)[members] + classes * np.arange(members.shape[1]),
-            classes,
-        )
-
-    def first(self, k: int) -> _Drawn:
-        judged = None if self.judged is None else self.judged[:k]
-        return _Drawn(self.samples[:k], self.scores[:k], self.answered[:k], judged, self.slot[:k], self.classes)
-
-    def by_answer(self, values: Array) -> Array:
-        """Sums [draw, class]."""
-        draws = self.slot.shape[1]
-        return np.bincount(self.slot.ravel(), values.ravel(), draws * self.classes).reshape(draws, self.classes)
+        each = won / (np.maximum(by_answer(positive), 1) * won.sum(axis=1, keepdims=True))
+        shares = each.ravel()[slot] * positive
+        sums = np.bincount(samples + n * which, shares, n * len(shapes)).reshape(len(shapes), n)
+        return np.asarray(sums / np.array([[count] for _, count in shapes]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,10 +161,10 @@ class ConfidenceVote(SubsetVote):
         if self.temperature is not None:
             return _scaled_exp(scores / self.temperature, voting)
         count = np.maximum(voting.sum(axis=1, keepdims=True), 1)
-        away = scores - (scores * voting).sum(axis=1, keepdims=True) / count
-        spread = np.sqrt((away**2 * voting).sum(axis=1, keepdims=True) / count)
-        # samples that vote are at most sqrt(k) standard deviations from their mean
-        return np.asarray(np.exp(np.clip(away / np.where(spread > 0, spread, 1.0), -FAR, FAR)))
+        away = (scores - (scores * voting).sum(axis=1, keepdims=True) / count) * voting
+        spread = np.sqrt((away * away).sum(axis=1, keepdims=True) / count)
+        spread[spread == 0] = 1.0
+        return np.asarray(np.exp(away / spread))  # finite: none is more than sqrt(k) standard deviations from the mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,11 +196,34 @@ def _all_draws(n: int, k: int) -> Array:
     return _fixed(np.array(list(combinations(range(n), k))).T)
 
 
-@lru_cache(maxsize=32)
-def _random_draws(n: int, draws: int, seed: int) -> Array:
+@lru_cache(maxsize=64)
+def _random_draws(n: int, draws: int, *seed: int) -> Array:
     """[drawn, draw]: random orders of the positions. Smaller k and fewer draws are the beginnings of larger ones, so
     that two points of a curve do not differ by the luck of the draw. Read-only."""
-    return _fixed(np.random.default_rng((seed, n)).random((draws, n)).argsort(axis=1).T)
+    return _fixed(np.random.default_rng((*seed, n)).random((draws, n)).argsort(axis=1).T)
+
+
+def _groups(draws: Sequence[Array]) -> list[list[Array]]:
+    """The draws of several k in groups of at most TOGETHER elements, or one alone."""
+    groups: list[list[Array]] = []
+    size = TOGETHER
+    for of in draws:
+        size += of.size
+        if size > TOGETHER:
+            groups.append([])
+            size = of.size
+        groups[-1].append(of)
+    return groups
+
+
+@lru_cache(maxsize=64)
+def _rows(shapes: tuple[tuple[int, int], ...]) -> tuple[Array, Array]:
+    """For arrays [drawn, draw] of these shapes, laid flat one after the other: the number of the draw that an element
+    belongs to, counted through, and the number of its array. Read-only."""
+    starts = np.cumsum([0, *(count for _, count in shapes)])
+    rows = [np.tile(np.arange(count) + start, k) for (k, count), start in zip(shapes, starts, strict=False)]
+    which = np.repeat(np.arange(len(shapes)), [k * count for k, count in shapes])
+    return _fixed(np.concatenate(rows)), _fixed(which)
 
 
 def _fixed(members: Array) -> Array:
