@@ -79,9 +79,9 @@ class Choice(Ladder):
         text = _plain(fragment)
         return _several(text, self._options(text))
 
-    def statements(self, text: str) -> Iterator[Statement]:
+    def announced(self, text: str) -> Iterator[Statement]:
         """Options are also chosen ("I pick B") and judged ("Option C is correct, (A) is not"); and "A: ..." is one."""
-        stated = (s for s in super().statements(text) if not _lists(text, s))
+        stated = (s for s in super().announced(text) if not _lists(text, s))
         own: list[Statement] = []
         for pattern in (_JUDGED, _CHOSEN):
             for match in list(pattern.finditer(text))[-TRIES:]:
