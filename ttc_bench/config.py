@@ -54,8 +54,8 @@ class Config:
     wait: int = 0  # number of times that the end of a trace is replaced by wait_text
     wait_text: str = WAIT
     rounds: int = 2  # of refine
-    base_url: str | None = None
-    concurrency: int = 64
+    base_url: str | None = None  # of several servers of one model: URL,URL,...
+    concurrency: int = 64  # of each server, like the limits per minute
     timeout: float = 1200.0  # seconds for the whole of one call; reasoning models think for minutes
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -280,6 +280,8 @@ def _value(key: str, kind: str, value: Any, at: str) -> Any:
             raise ValueError
         if kind == "bool":
             return value
+        if key == "base_url" and isinstance(value, list | tuple):
+            return ",".join(map(str, value))
         if kind.startswith("int"):
             if float(value) != int(value):
                 raise ValueError

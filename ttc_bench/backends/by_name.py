@@ -99,20 +99,37 @@ def _builtin(size: str, config: Config) -> Backend:
 
 def _openai(name: str, config: Config) -> Backend:
     from ttc_bench.backends.api.openai import OpenAIBackend
+    from ttc_bench.backends.spread import Spread
 
     if not name:
         raise TtcError("model openai: names no model; give openai:NAME, with --base-url for a server of your own")
-    backend = OpenAIBackend(
-        name,
-        base_url=config.base_url,
-        concurrency=config.concurrency,
-        timeout_s=config.timeout,
-        requests_per_minute=config.requests_per_minute,
-        tokens_per_minute=config.tokens_per_minute,
-    )
-    if config.max_cost is not None and config.tariff(backend.model) is None:
-        raise TtcError(f"--max-cost needs the price of {backend.model}, and none is known; give it with --prices FILE")
-    return backend
+    urls = [url.strip() for url in config.base_url.split(",")] if config.base_url is not None else [None]
+    if len(urls) > 1 and not all(urls):
+        raise TtcError(
+            f"base_url = {config.base_url!r}: an address is empty; expected URL,URL,... with one comma between"
+        )
+    servers = [
+        OpenAIBackend(
+            name,
+            base_url=url,
+            concurrency=config.concurrency,
+            timeout_s=config.timeout,
+            requests_per_minute=config.requests_per_minute,
+            tokens_per_minute=config.tokens_per_minute,
+            alone=len(urls) == 1,
+        )
+        for url in urls
+    ]
+    first = servers[0]
+    if config.max_cost is not None and config.tariff(first.model) is None:
+        raise TtcError(f"--max-cost needs the price of {first.model}, and none is known; give it with --prices FILE")
+    members: dict[str, Backend] = {}
+    for server in servers:
+        server.model = first.model  # a sample is asked for, stored and priced alike, whichever server makes it
+        if server.base_url in members:
+            raise TtcError(f"base_url names {server.base_url} twice: name each server once")
+        members[server.base_url] = server
+    return Spread(members) if len(servers) > 1 else first
 
 
 # To add a backend: a file in backends/ and a line here.

@@ -19,11 +19,12 @@ from ttc_bench.backends.api.retries import Retries
 from ttc_bench.backends.api.token_counts import rough_prompt
 from ttc_bench.backends.api.wire import Passing, Refused, Wire, clean_url, fatal
 from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
-from ttc_bench.errors import BackendError
+from ttc_bench.errors import BackendError, MemberLost
 
 OPENAI = "https://api.openai.com/v1"
 AHEAD = 16  # tasks that wait for a place at the limiter, so that it is taken as soon as it is free
 IN_A_ROW = 8  # calls that fail for good with no success in between: the server is down, stop asking
+SHARD_CALLS = 8  # that one of several servers is handed at once
 UNREACHED = 3  # attempts to connect to a server that was never reached
 
 
@@ -67,7 +68,8 @@ class OpenAIBackend(Backend):
     none. `model` names model and endpoint, for the same name elsewhere can be other weights.
 
     `notes` says, once each, what the server does not do as asked. `counts` counts calls, retries and their reasons.
-    `retry_s` bounds the waiting between the attempts of one call, `timeout_s` one attempt."""
+    `retry_s` bounds the waiting between the attempts of one call, `timeout_s` one attempt. `alone` False: it is one of
+    several servers (spread.py), which leaves them where it would otherwise leave holes without asking."""
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class OpenAIBackend(Backend):
         retry_s: float = 600.0,
         first_wait_s: float = 0.5,
         logprobs: bool = True,
+        alone: bool = True,
     ) -> None:
         if min(concurrency, n_per_request) < 1:
             raise BackendError("concurrency and n_per_request must be at least 1", fatal=True)
@@ -91,6 +94,7 @@ class OpenAIBackend(Backend):
         self.model = f"openai:{name}@{self.base_url}"
         self.concurrency = concurrency
         self.n_per_request = n_per_request
+        self.shard = n_per_request * min(SHARD_CALLS, concurrency)
         self.counts: Counter[str] = Counter()
         self.dialect = Dialect(self.base_url, logprobs=logprobs)
         self.signals = self.dialect.signals
@@ -104,9 +108,15 @@ class OpenAIBackend(Backend):
         self._wire = Wire(self.base_url, timeout_s=timeout_s, connections=concurrency)
         self._served: set[str] = set()
         self._runs: list[_Run] = []
+        self._alone = alone
         self._failed_in_a_row = 0
         self._lost = 0  # calls whose bill is not known
         self._typical: float | None = None  # tokens of a completion here, a moving average
+
+    @property
+    def at_once(self) -> float:
+        """Calls that fill its places, and those that wait for one."""
+        return int(self.limiter.limit) + min(AHEAD, self.concurrency)
 
     @property
     def notes(self) -> list[str]:
@@ -134,6 +144,7 @@ class OpenAIBackend(Backend):
         return True
 
     async def close(self) -> None:
+        self._failed_in_a_row = 0
         await self._wire.close()
 
     async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
@@ -147,7 +158,8 @@ class OpenAIBackend(Backend):
         done: asyncio.Queue[asyncio.Task[tuple[list[Sample], list[_Unit]]]] = asyncio.Queue()
         run = _Run(limit)
         self._runs.append(run)
-        self._failed_in_a_row = 0
+        if self._alone:  # one of several is not asked again until it was closed
+            self._failed_in_a_row = 0
         broken: BaseException | None = None
         try:
             while True:
@@ -213,14 +225,14 @@ class OpenAIBackend(Backend):
             if not self._wire.reached:
                 run.stop()
                 words = f"cannot reach {self.base_url} ({error}): is the server running, and is --base-url right?"
-                raise BackendError(words, fatal=True) from None
+                raise MemberLost(words, fatal=True) from None
             self._failed_in_a_row += 1
-            return self._holes(unit, f"no answer from {self.base_url}: {error}", wasted), []
+            return self._holes(unit, MemberLost(f"no answer from {self.base_url}: {error}"), wasted), []
         except BackendError as error:
-            if error.fatal:
+            if error.fatal or isinstance(error, MemberLost):
                 run.stop()  # here, before the place that this call held lets another one start
                 raise
-            return self._holes(unit, str(error), wasted), []
+            return self._holes(unit, BackendError(str(error)), wasted), []
         self._failed_in_a_row = 0
         return self._samples(unit, reply, wasted)
 
@@ -230,7 +242,7 @@ class OpenAIBackend(Backend):
         while not run.stopped:
             async with self.limiter.slot(self._expected(unit)) as slot:
                 if self._failed_in_a_row >= IN_A_ROW:
-                    raise BackendError(f"not asked for: {self.base_url} had stopped answering")
+                    raise self._stopped_answering()
                 asked, version = self.dialect.most(len(unit.indices)), self.dialect.version
                 body = self.dialect.body(self.name, request, unit.seed, asked)
                 held = run.limit.hold(request, asked) if run.limit else 0.0
@@ -273,6 +285,10 @@ class OpenAIBackend(Backend):
         reply = self._read(payload, asked, request, body)
         slot.used = sum(c.usage.prompt + c.usage.completion for c in reply.completions)
         return reply
+
+    def _stopped_answering(self) -> BackendError:
+        words = f"{self.base_url} had stopped answering"
+        return BackendError(f"not asked for: {words}") if self._alone else MemberLost(words)
 
     def _expected(self, unit: _Unit) -> int:
         """Tokens that a call for this unit may take, for the tokens-per-minute limit."""
@@ -319,10 +335,10 @@ class OpenAIBackend(Backend):
         missing = [i for i in range(len(unit.indices)) if i not in reply.positions]
         return samples, unit.parts(missing, self.dialect.most(self.n_per_request))
 
-    def _holes(self, unit: _Unit, words: str, wasted: Usage) -> list[Sample]:
+    def _holes(self, unit: _Unit, error: BackendError, wasted: Usage) -> list[Sample]:
         self.counts["holes"] += len(unit.indices)
         return [
-            Sample(unit.request, index, error=BackendError(words), wasted=Usage() if i else wasted)
+            Sample(unit.request, index, error=error, wasted=Usage() if i else wasted)
             for i, index in enumerate(unit.indices)
         ]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ttc_bench.core import Request, Usage
-from ttc_bench.errors import BackendError, PromptTooLong
+from ttc_bench.errors import BackendError, MemberLost, PromptTooLong
 
 if TYPE_CHECKING:
     from httpx2 import URL, AsyncClient, Headers, Response
@@ -124,7 +124,7 @@ class Wire:
         """A redirect is not followed: the prompts would go, and the answers come, from an address nobody named."""
         there = urlsplit(urljoin(str(self._url), response.headers.get("location", "")))
         address = self.scrub(f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}")
-        return BackendError(
+        return MemberLost(
             f"{self.base_url} redirects to {address.removesuffix('/chat/completions')}, where the prompts would go; if that "
             "is right, give it with --base-url",
             fatal=True,
@@ -184,7 +184,7 @@ class Wire:
             payload = _json(content)
         except ValueError:
             if "html" in headers.get("content-type", ""):
-                raise BackendError(
+                raise MemberLost(
                     f"{self.base_url} answers with a web page: give the API's address in --base-url (mostly .../v1)",
                     fatal=True,
                 ) from None
@@ -201,7 +201,7 @@ class Wire:
         words = self.scrub(_words(body)) or "no reason given"
         code, param = details.get("code") or details.get("type"), details.get("param")
         if str(code) in NO_MONEY or status == 402:
-            return BackendError(f"{self.base_url} says there is no money left ({words}): check its billing", fatal=True)
+            return MemberLost(f"{self.base_url} says there is no money left ({words}): check its billing", fatal=True)
         if status in MAY_PASS or status >= 500:
             return Passing(
                 f"status {status}: {words}", str(status), headers=_limits(headers), overload=status in OVERLOAD
@@ -229,8 +229,11 @@ def fatal(refusal: Refused, name: str, base_url: str, request: Request) -> Backe
         403: f"check that this key may use {name}",
         404: f"check the model name '{name}' and --base-url (mostly .../v1)",
         405: "check --base-url (mostly .../v1)",
-    }.get(refusal.status, "check --max-tokens and the decoding flags")
-    return BackendError(f"{base_url} refused ({refusal.status}: {refusal.words}); {check}", fatal=True)
+    }.get(refusal.status)
+    said = f"{base_url} refused ({refusal.status}: {refusal.words})"
+    if check:  # it is about this server: another of several may take the same call
+        return MemberLost(f"{said}; {check}", fatal=True)
+    return BackendError(f"{said}; check --max-tokens and the decoding flags", fatal=True)
 
 
 def clean_url(url: str) -> tuple[str, str]:
