@@ -110,6 +110,12 @@ def run(
         str | None, typer.Option(help="float32, bfloat16, float16; packed for GGUF (default auto)")
     ] = None,
     rows: Annotated[int | None, typer.Option(help="Most samples in a local batch (default as memory allows)")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Sample local models on Ray: auto, local, or HOST:PORT of a running cluster")
+    ] = None,
+    cpus_per_worker: Annotated[
+        int | None, typer.Option(help="Cores of a cluster's worker without GPU (default all of a node)")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of these flags, or run.json of an earlier run")] = None,
 ) -> None:
     """Sample what is missing, then draw accuracy against tokens."""

@@ -67,6 +67,8 @@ class Config:
     device: str = "auto"
     dtype: str = "auto"
     rows: int | None = None
+    cluster: str | None = None  # auto, local, or HOST:PORT of a Ray cluster
+    cpus_per_worker: int | None = None  # of a cluster; None: all of a node, or one beside each GPU
 
     def __post_init__(self) -> None:
         for name in ("model", "task", "method", "verifier", "reasoning_effort"):
@@ -84,6 +86,14 @@ class Config:
             (0 <= self.min_p < 1, f"min_p = {self.min_p}: expected at least 0 and below 1"),
             (self.top_k >= 0, f"top_k = {self.top_k}: expected 0 (all) or more"),
             (self.rows is None or self.rows >= 1, f"rows = {self.rows}: expected at least 1"),
+            (
+                self.cpus_per_worker is None or self.cpus_per_worker >= 1,
+                f"cpus_per_worker = {self.cpus_per_worker}: expected at least 1",
+            ),
+            (
+                self.cpus_per_worker is None or self.cluster is not None,
+                "cpus_per_worker is for the workers of a cluster: give --cluster auto, local or HOST:PORT too",
+            ),
             (0 < self.timeout < math.inf, f"timeout = {self.timeout}: expected seconds, more than 0"),
             (self.concurrency >= 1, f"concurrency = {self.concurrency}: expected at least 1"),
             *(

@@ -28,6 +28,10 @@ class PromptTooLong(BackendError):
         super().__init__(f"the prompt has {tokens} tokens, the model's context is {context}", fatal=True)
         self.address, self.tokens, self.context = address, tokens, context
 
+    def __reduce__(self) -> tuple[type[PromptTooLong], tuple[str, int, int]]:
+        """Errors travel between processes; the message alone would not make this one again."""
+        return type(self), (self.address, self.tokens, self.context)
+
 
 class MemberLost(BackendError):
     """One of several servers or workers cannot serve; another may (backends/spread.py).

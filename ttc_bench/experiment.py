@@ -13,7 +13,8 @@ from typing import Any
 from ttc_bench.analysis.analyse import Analysis, measure, merged
 from ttc_bench.analysis.graded import grade, score
 from ttc_bench.analysis.quality import failures
-from ttc_bench.backends.by_name import make_backends, open_model
+from ttc_bench.backends.by_name import make_backends, open_cluster, open_model
+from ttc_bench.backends.cluster.link import Cluster
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Task, Verifier
 from ttc_bench.errors import CannotWrite, TaskError, TtcError
@@ -51,6 +52,7 @@ class Session:
     store: Store
     backends: dict[str, Backend]
     plans: dict[str, Plan]
+    cluster: Cluster | None = None  # of --cluster: its executor takes other work
 
     def verifiers(self, watch: Watch) -> dict[str, dict[str, list[Verifier]]]:
         """The verifiers by model and task. Raises TaskError for one that applies to no model."""
@@ -74,7 +76,10 @@ async def opened(config: Config, custom: Backends) -> AsyncIterator[Session]:
     """A session whose store and backends are closed at the end, also after an error. Raises TtcError for anything that
     the user has to fix."""
     async with AsyncExitStack() as stack:
-        backends = make_backends(config, custom)
+        cluster = open_cluster(config)
+        if cluster is not None:
+            stack.callback(cluster.close)
+        backends = make_backends(config, custom, cluster)
         for backend in backends.values():
             stack.push_async_callback(backend.close)
         config = _served(config, backends)
@@ -82,7 +87,7 @@ async def opened(config: Config, custom: Backends) -> AsyncIterator[Session]:
         store = Store(config.store_path)
         stack.callback(store.close)
         plans = {name: plan(config, chosen, name, backend.model) for name, backend in backends.items()}
-        yield Session(config, chosen, store, backends, plans)
+        yield Session(config, chosen, store, backends, plans, cluster)
 
 
 async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -> Result:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ttc_bench.backends.cluster.fleet import Fleet
+from ttc_bench.backends.cluster.link import Cluster
 from ttc_bench.config import Config
 from ttc_bench.core import Backend
 from ttc_bench.errors import TtcError, nearest
@@ -14,9 +16,14 @@ BUILTIN_MODELS = Path(__file__).parents[1] / "models"
 DEFAULT_SIZE = "medium"
 
 
-def make_backends(config: Config, custom: Backend | Mapping[str, Backend] | None) -> dict[str, Backend]:
-    """A backend for each name in config.model, in that order: those of the caller (`custom`), or new ones. They are
-    made before anything is sampled, so that a wrong name costs nothing. Raises TtcError."""
+def make_backends(
+    config: Config, custom: Backend | Mapping[str, Backend] | None, cluster: Cluster | None = None
+) -> dict[str, Backend]:
+    """A backend for each name in config.model, in that order: those of the caller (`custom`), or new ones, whose copies
+    work on the machines of `cluster` if there is one. They are made before anything is sampled, so that a wrong name
+    costs nothing. Raises TtcError."""
+    if custom is not None and cluster is not None:
+        raise TtcError("a backend of your own runs in this process; leave cluster out of the configuration")
     if custom is not None and not isinstance(custom, Mapping):
         custom = {config.model[0]: custom}
     if custom is not None and set(custom) != set(config.model):
@@ -25,7 +32,7 @@ def make_backends(config: Config, custom: Backend | Mapping[str, Backend] | None
         )
     if custom is None and config.max_cost is not None and not any(m.startswith("openai:") for m in config.model):
         raise TtcError("--max-cost is for models that cost money; leave it out for a model on this machine")
-    backends = {name: custom[name] if custom else make_backend(name, config) for name in config.model}
+    backends = {name: custom[name] if custom else make_backend(name, config, cluster) for name in config.model}
     names: dict[str, str] = {}
     for name, backend in backends.items():
         if names.setdefault(backend.model, name) != name:
@@ -33,13 +40,28 @@ def make_backends(config: Config, custom: Backend | Mapping[str, Backend] | None
     return backends
 
 
-def make_backend(model: str, config: Config) -> Backend:
-    """The backend that the prefix of a model's name selects. Raises TtcError for an unknown prefix."""
+def make_backend(model: str, config: Config, cluster: Cluster | None = None) -> Backend:
+    """The backend that the prefix of a model's name selects, on the machines of `cluster` if there is one. Raises
+    TtcError for an unknown prefix."""
     kind, _, name = model.partition(":")
     if kind not in BACKENDS:
         prefixes = [f"{k}:" if k != "builtin" else k for k in BACKENDS]
         raise TtcError(nearest(f"{kind}:", prefixes, "model prefix") + "; for example builtin, or hf:HUB-ID-OR-PATH")
-    return BACKENDS[kind](name, config)
+    if cluster is None:
+        return BACKENDS[kind](name, config)
+    if kind == "openai":
+        raise TtcError(
+            f"--cluster is for models that run on its machines, and {model} is asked over the network; leave it out, and "
+            "give several servers with --base-url A,B"
+        )
+    path = Path(name).expanduser()
+    there = f"{kind}:{path.resolve()}" if kind == "hf" and path.exists() else model  # workers have another folder
+    return Fleet(cluster, there, config, lambda here: BACKENDS[kind](name, here))
+
+
+def open_cluster(config: Config) -> Cluster | None:
+    """The cluster of a run with --cluster, not yet joined. Raises TtcError if there cannot be one."""
+    return Cluster(config.cluster) if config.cluster is not None else None
 
 
 def open_model(config: Config, name: str) -> Backend:

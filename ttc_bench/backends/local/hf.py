@@ -44,6 +44,7 @@ class HFBackend(Backend):
             raise BackendError(f"--dtype packed is for .gguf files, which {self._weights.name} is not", fatal=True)
         self._device = files.pick_devices(device)[0]  # replicas.py serves several
         self._dtype = files.pick_dtype(dtype, self._device, self._weights.size)
+        self.settled = files.settled(dtype, self._weights.size)  # another device would have the same dtype
         self._max_rows = max_rows
         self.model = f"hf:{self._weights.name}@{self._weights.pin}:{self._dtype}"
         self.signals = frozenset({"logprob", "self_certainty", "tail_confidence", "lowest_group_confidence"})

@@ -131,7 +131,7 @@ class Loaded:
         layers = getattr(config, "decoder_layers", None) or config.num_hidden_layers
         per_token = 2 * layers * heads * width * self.model.dtype.itemsize
         per_row = per_token * longest + 4 * 8 * self.vocabulary  # float32 copies of the logits
-        useful = 512 if self.parameters < 20e6 else 256 if self.model.device.type == "cuda" else 64
+        useful = files.useful_rows(self.parameters, self.model.device.type)
         return max(1, min(useful, int(0.5 * files.free_memory(self.model.device) / per_row)))
 
     # Rows to completions

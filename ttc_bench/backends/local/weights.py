@@ -189,7 +189,7 @@ def pick_dtype(dtype: str, device: str, size: int) -> str:
         if dtype not in {"float32", "bfloat16", "float16", PACKED}:
             raise BackendError(f"unknown dtype '{dtype}'; known: auto, float32, bfloat16, float16, packed", fatal=True)
         return dtype
-    if 0 < size < LARGE:
+    if settled(dtype, size):
         return "float32"
     import torch
 
@@ -199,6 +199,16 @@ def pick_dtype(dtype: str, device: str, size: int) -> str:
         features = torch.cpu.get_capabilities()
         fast = any(features.get(feature) for feature in ("avx512_bf16", "amx_bf16", "bf16"))
     return "bfloat16" if fast else "float32"
+
+
+def settled(dtype: str, size: int) -> bool:
+    """Whether `pick_dtype` gives the same on every device."""
+    return dtype != "auto" or 0 < size < LARGE
+
+
+def useful_rows(parameters: int | None, device: str) -> int:
+    """The number of rows beyond which a larger batch is hardly faster on a device of that kind."""
+    return 512 if parameters and parameters < 20e6 else 256 if device.startswith("cuda") else 64
 
 
 def free_memory(device: Any) -> int:
