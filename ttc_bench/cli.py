@@ -122,13 +122,12 @@ def run(
     flags = {key: value for key, value in locals().items() if key not in ("config", "dry_run", "pilot")}
     from ttc_bench import experiment
     from ttc_bench.config import from_fields, from_file
-    from ttc_bench.sampling.pool import Watch
     from ttc_bench.terminal import Progress, show, show_forecast
 
     flags_set = {key: value for key, value in flags.items() if value is not None}
     run_config = from_fields({**(from_file(config) if config else {}), **flags_set}, str(config or ""))
     with Progress() as progress:
-        watch = Watch(progress.plan, progress.sample, progress.score, progress.wait)
+        watch = progress.watch()
         if dry_run:
             show_forecast(_interruptible(experiment.dry_run(run_config, pilot, watch=watch), watch.stop))
             return
@@ -148,10 +147,13 @@ def report(
 ) -> None:
     """Analyse a run again from its stored samples. No model is loaded."""
     from ttc_bench.experiment import report as report_again
-    from ttc_bench.terminal import show
+    from ttc_bench.terminal import Progress, show
 
     changes = {"method": method, "verifier": verifier, "prompt": prompt, "samples": samples, "store": store}
-    show(asyncio.run(report_again(folder, {k: v for k, v in changes.items() if v is not None})))
+    changes_set = {key: value for key, value in changes.items() if value is not None}
+    with Progress() as progress:
+        result = asyncio.run(report_again(folder, changes_set, progress.watch()))
+    show(result)
 
 
 @app.command()

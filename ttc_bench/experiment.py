@@ -18,6 +18,7 @@ from ttc_bench.backends.cluster.link import Cluster
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Task, Verifier
 from ttc_bench.errors import CannotWrite, TaskError, TtcError
+from ttc_bench.grading.many import Elsewhere
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -53,6 +54,11 @@ class Session:
     backends: dict[str, Backend]
     plans: dict[str, Plan]
     cluster: Cluster | None = None  # of --cluster: its executor takes other work
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """Where much grading is done: on the machines of the cluster, if there is one."""
+        return self.cluster.executor().map if self.cluster else None
 
     def verifiers(self, watch: Watch) -> dict[str, dict[str, list[Verifier]]]:
         """The verifiers by model and task. Raises TaskError for one that applies to no model."""
@@ -114,7 +120,8 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
         for entry, (name, answering) in zip(described["models"], backends.items(), strict=True):
             if name in filled:  # the engine and facts about the server are known only after sampling
                 entry |= manifest.model(answering)
-            pools = await score(plans[name], store, grade(plans[name], store), verifiers[name])
+            graded = grade(plans[name], store, watch, session.elsewhere)
+            pools = await score(plans[name], store, graded, verifiers[name])
             entry["verifiers"] = menu.identities(verifiers[name])  # with the parameters, once they are known
             notes = menu.remarks(entry["verifiers"])
             if name in filled:
@@ -151,9 +158,9 @@ async def dry_run(
         return forecasts
 
 
-async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
+async def report(folder: Path, changes: dict[str, Any] | None = None, watch: Watch = SILENT) -> Result:
     """`replay` a run, and write its results folder anew, where that can be done."""
-    result = await replay(folder, changes)
+    result = await replay(folder, changes, watch)
     try:
         write(folder, result.analysis, result.manifest)
     except CannotWrite:
@@ -161,7 +168,7 @@ async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     return result
 
 
-async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
+async def replay(folder: Path, changes: dict[str, Any] | None = None, watch: Watch = SILENT) -> Result:
     """Analyses a finished or interrupted run again from its stored samples: no model is loaded, nothing is written.
     `changes` are config fields to change, such as method, verifier or samples. Raises TtcError if the samples
     are not found."""
@@ -187,7 +194,7 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
         parts = []
         for name, entry in entries.items():
             of_model = plan(config, chosen, name, entry["id"])
-            pools = await score(of_model, store, grade(of_model, store), verifiers[name])
+            pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
             parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
     models = [
         {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}

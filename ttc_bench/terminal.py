@@ -28,9 +28,10 @@ from ttc_bench.problems.reference import solve
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.report.folder import PICTURES, TABLES
 from ttc_bench.sampling.forecast import Forecast, total
-from ttc_bench.sampling.pool import Filled
+from ttc_bench.sampling.pool import Filled, Watch
 from ttc_bench.strategies.methods import METHODS
 
+GRADING_S = 3.0  # after which a bar shows that samples are graded
 PLAIN_EVERY = 10.0  # seconds between progress lines where there is no terminal
 
 
@@ -48,7 +49,7 @@ class Progress:
         )
         self._bar = Bar(*columns, console=self._console) if self._console.is_terminal else None
         self._done = self._total = self._tokens = 0
-        self._planned = False
+        self._planned = self._grading = False
         self._start = self._printed_at = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -57,6 +58,10 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         if self._bar:
             self._bar.stop()
+
+    def watch(self) -> Watch:
+        """What calls this."""
+        return Watch(self.plan, self.sample, self.score, self.grade, self.wait)
 
     def plan(self, wanted: int, missing: int) -> None:
         """Called before sampling, and again before each round of continuations."""
@@ -97,6 +102,21 @@ class Progress:
         """Called once where samples are left that another run on the same store is making."""
         words = f"Waiting for the samples of {requests:,} prompts, which another run is making ({runs}): none is made twice."
         self._console.print(_plain(words))
+
+    def grade(self, done: int, missing: int) -> None:
+        """Called for every request whose samples are graded; says so where it takes a while."""
+        now = time.monotonic()
+        if done == 1:
+            self._start, self._printed_at, self._grading = now, now, False
+        if self._bar and now - self._start > GRADING_S:
+            if not self._grading:
+                self._grading = True
+                self._bar.add_task("grading", total=missing, rate="")
+                self._bar.start()
+            self._bar.update(self._bar.task_ids[-1], completed=done)
+        elif not self._bar and now - self._printed_at > PLAIN_EVERY:
+            self._printed_at = now
+            print(f"graded {done:,}/{missing:,} prompts", file=sys.stderr, flush=True)
 
     def score(self, verifier: str, done: int, missing: int) -> None:
         """Called when a verifier begins, with `done` 0, and for every score that it gives."""

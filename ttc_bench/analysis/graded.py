@@ -19,6 +19,7 @@ from ttc_bench.grading.many import Elsewhere, Work, grade_many
 from ttc_bench.sampling.changes import TraceChange, extended
 from ttc_bench.sampling.grades import Grades, Key
 from ttc_bench.sampling.plan import Plan, Planned
+from ttc_bench.sampling.pool import SILENT, Watch
 from ttc_bench.sampling.store import Store
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -182,10 +183,10 @@ class GradedPool:
         return [found[index] for index in g.samples.index.tolist()]
 
 
-def grade(plan: Plan, store: Store, elsewhere: Elsewhere | None = None) -> list[GradedPool]:
+def grade(plan: Plan, store: Store, watch: Watch = SILENT, elsewhere: Elsewhere | None = None) -> list[GradedPool]:
     """Every pool of a run with its stored samples, graded: each as it was sampled, and after each of its changes. What
     was graded before is taken from beside the samples, what is new is kept there. `elsewhere`: see grade_many."""
-    grading = _Grading(plan, store)
+    grading = _Grading(plan, store, watch)
     columns = grading.columns(elsewhere)
     compared = len(plan.config.model) > 1
     pools = []
@@ -203,8 +204,8 @@ def grade(plan: Plan, store: Store, elsewhere: Elsewhere | None = None) -> list[
 class _Grading:
     """Which columns a run needs, which of them are kept, and how the rest are made."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
-        self._store, self._n = store, plan.config.samples
+    def __init__(self, plan: Plan, store: Store, watch: Watch) -> None:
+        self._store, self._n, self._watch = store, plan.config.samples, watch
         self._grades = Grades(store, version())
         self.groups: list[tuple[list[Planned], TraceChange | None]] = [
             (group, change)
@@ -217,6 +218,7 @@ class _Grading:
         self._counts = self._grades.counts({p.request.address for p, change in self._wanted if not change}, self._n)
         self._read: dict[Key, Columns] = {}
         self._present: dict[int, list[int]] = {}  # place in `_wanted` -> indices, where texts had to be read
+        self._lacking = 0  # requests to grade, an upper bound
         self._made: dict[int, bytes] = {}  # place in `_wanted` -> columns that are not kept in the store
 
     def columns(self, elsewhere: Elsewhere | None) -> Iterator[Columns]:
@@ -234,17 +236,19 @@ class _Grading:
 
     def _new(self, elsewhere: Elsewhere | None) -> Iterator[tuple[Key, bytes]]:
         """Grades what is not graded yet. Rows that may be kept are passed on, others stay here."""
-        for place, packed in grade_many(self._work(), elsewhere):
+        for done, (place, packed) in enumerate(grade_many(self._work(), elsewhere), 1):
+            self._watch.on_grade(done, self._lacking)
             if self._keys[place].grading:
                 yield self._keys[place], packed
             else:
                 self._made[place] = packed
 
     def _work(self) -> Iterator[Work]:
-        for place, (planned, change) in enumerate(self._wanted):
+        lacking = [place for place in range(len(self._wanted)) if not self._complete(place)]
+        self._lacking = len(lacking)
+        for place in lacking:
+            planned, change = self._wanted[place]
             before = self._before(place)
-            if before is not None and change is None and self._complete(before, planned.request.address):
-                continue
             completions = extended(self._store, planned.task, planned.request, change, self._n)
             self._present[place] = list(completions)
             if before is None or (completions := before.unlike(completions)):
@@ -259,11 +263,15 @@ class _Grading:
                 self._read[key] = Columns.unpack(self._kept[key])
         return self._read.get(key)
 
-    def _complete(self, columns: Columns, address: str) -> bool:
-        """Whether these are just the samples that are stored: one that is stored never changes, so their numbers tell
-        without a look at their texts."""
-        index = columns.index[columns.index < self._n]
-        return (len(index), int(index.sum())) == self._counts[address]
+    def _complete(self, place: int) -> bool:
+        """Whether the kept columns are of just the samples that are stored: one that is stored never changes, so their
+        numbers tell without a look at their texts. A changed sample is put together from several."""
+        planned, change = self._wanted[place]
+        before = self._before(place)
+        if before is None or change is not None:
+            return False
+        index = before.index[before.index < self._n]
+        return (len(index), int(index.sum())) == self._counts[planned.request.address]
 
 
 def _key(planned: Planned, change: TraceChange | None) -> Key:

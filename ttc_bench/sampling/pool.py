@@ -54,6 +54,7 @@ class Watch:
     on_plan: Callable[[int, int], None] = _ignore  # (samples wanted, samples missing), before each filling
     on_sample: Callable[[Sample], None] = _ignore
     on_score: Callable[[str, int, int], None] = _ignore  # verifier, scores done, scores to make
+    on_grade: Callable[[int, int], None] = _ignore  # requests whose samples are graded, requests to grade
     on_wait: Callable[[int, str], None] = _ignore  # requests that other runs are sampling, and which runs
     stop: Stop = field(default_factory=Stop)  # by which the caller ends it early
 
