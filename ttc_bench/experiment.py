@@ -23,7 +23,7 @@ from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
 from ttc_bench.sampling.forecast import Forecast, forecast
-from ttc_bench.sampling.plan import Plan, plan
+from ttc_bench.sampling.plan import WHOLE, Plan, Shard, plan
 from ttc_bench.sampling.pool import SILENT, Filled, Watch
 from ttc_bench.sampling.run import fill_all
 from ttc_bench.sampling.store import Store
@@ -78,7 +78,7 @@ class Session:
 
 
 @asynccontextmanager
-async def opened(config: Config, custom: Backends) -> AsyncIterator[Session]:
+async def opened(config: Config, custom: Backends, shard: Shard = WHOLE) -> AsyncIterator[Session]:
     """A session whose store and backends are closed at the end, also after an error. Raises TtcError for anything that
     the user has to fix."""
     async with AsyncExitStack() as stack:
@@ -92,7 +92,7 @@ async def opened(config: Config, custom: Backends) -> AsyncIterator[Session]:
         chosen = load_tasks(config)
         store = Store(config.store_path)
         stack.callback(store.close)
-        plans = {name: plan(config, chosen, name, backend.model) for name, backend in backends.items()}
+        plans = {name: plan(config, chosen, name, backend.model, shard) for name, backend in backends.items()}
         yield Session(config, chosen, store, backends, plans, cluster)
 
 
@@ -129,20 +129,32 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
                 notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
             part = measure(plans[name], pools, entry.get("parameters"), store.path, answering.likely_reason())
             parts.append(dataclasses.replace(part, notes=part.notes + notes))
-    work = [menu.work(of_model) for of_model in verifiers.values()]
-    total = sum((*filled.values(), *(Filled(scores=n, scoring=usage) for n, usage in work)), Filled())
+    total = _work(filled, verifiers)
     analysis = merged(parts)
     described = manifest.finish(described, total, analysis)
     write(config.folder, analysis, described)
     return Result(config.folder, analysis, total, described)
 
 
+async def sample(config: Config, shard: Shard, backend: Backends = None, watch: Watch = SILENT) -> Filled:
+    """Samples the problems of a shard and scores the answers with verifiers that run a model, into the store alone: a
+    curve of some problems would not be that of the run. Once the stores of all shards are merged, `run` finds
+    everything in the store. Returns what was made. Raises TtcError."""
+    async with opened(config, backend, shard) as session:
+        verifiers = session.verifiers(watch)
+        filled = await fill_all(session.store, session.backends, session.plans, watch)
+        for name, of_model in session.plans.items():
+            if any(menu.identities(verifiers[name]).values()):  # others cost nothing, and their scores are not stored
+                await score(of_model, session.store, grade(of_model, session.store, watch), verifiers[name])
+        return _work(filled, verifiers)
+
+
 async def dry_run(
-    config: Config, pilot: int = 0, backend: Backends = None, watch: Watch = SILENT
+    config: Config, pilot: int = 0, backend: Backends = None, watch: Watch = SILENT, shard: Shard = WHOLE
 ) -> dict[str, Forecast]:
-    """The forecast of what a run still needs, by model. `pilot`: first sample this many problems of each group once, to
-    forecast from real lengths; these samples are kept for the run. Raises TtcError."""
-    async with opened(config, backend) as session:
+    """The forecast of what a run, or a shard of it, still needs, by model. `pilot`: first sample this many problems of
+    each group once, to forecast from real lengths; these samples are kept for the run. Raises TtcError."""
+    async with opened(config, backend, shard) as session:
         verifiers, store = session.verifiers(watch), session.store
         if pilot:
             await fill_all(store, session.backends, session.plans, watch, pilot)
@@ -207,6 +219,12 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None, watch: Wat
     analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
     described = manifest.analysed({**earlier, "models": models}, analysis)
     return Result(folder, analysis, Filled(), described)
+
+
+def _work(filled: Mapping[str, Filled], verifiers: Mapping[str, menu.ByTask]) -> Filled:
+    """What a run made, and what its verifiers did."""
+    work = [menu.work(of_model) for of_model in verifiers.values()]
+    return sum((*filled.values(), *(Filled(scores=n, scoring=usage) for n, usage in work)), Filled())
 
 
 def _store_of(folder: Path) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ttc_bench.analysis import exchange
-from ttc_bench.analysis.quality import RARE, SHARES, Quality
+from ttc_bench.analysis.quality import MOST_REASONS, RARE, SHARES, Quality, failures
 from ttc_bench.analysis.thinking import BudgetFigures
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.config import Config
@@ -28,6 +28,7 @@ from ttc_bench.problems.reference import solve
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.report.folder import PICTURES, TABLES
 from ttc_bench.sampling.forecast import Forecast, total
+from ttc_bench.sampling.merge import Taken
 from ttc_bench.sampling.pool import Filled, Watch
 from ttc_bench.strategies.methods import METHODS
 
@@ -165,6 +166,40 @@ def show(result: Result) -> None:
     tables = [name for name in TABLES if (result.folder / name).exists()]
     files = ", ".join([*(["report.html"] if points else []), *pictures, *tables, "run.json"])
     console.print(_plain(f"Written to {result.folder}/: {files}"))
+
+
+def show_sampled(filled: Filled, shard: str, store: Path) -> None:
+    """Prints what the run of a shard made, what failed, and how to go on."""
+    console = Console(highlight=False)
+    reasons = failures(dict(list(filled.reasons.items())[:MOST_REASONS]))
+    missing = [f"{len(filled.holes):,} samples are missing; the same command asks for them again"] if reasons else []
+    for note in (*filled.notes, *reasons, *missing):
+        console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+    console.print(f"This run spent: {paid(filled)}.")
+    sentence = (
+        f"Shard {shard} is in {store}; no curve is drawn of a part. Once all are: ttc-bench merge STORE... --into ALL, "
+        "then the same command with --store ALL and without --shard."
+    )
+    console.print(_plain(sentence))
+
+
+def show_merged(taken: Sequence[Taken], into: Path) -> None:
+    """Prints what came from each store, and what was kept where rows differ."""
+    console = Console(highlight=False)
+    for t in taken:
+        parts = [f"{t.samples:,} new samples"] + ([f"{t.samples_there:,} already there"] if t.samples_there else [])
+        parts += [f"{t.scores:,} new scores"] if t.scores else []
+        parts += [f"{t.scores_there:,} scores already there"] if t.scores_there else []
+        console.print(_plain(f"{t.source}: {', '.join(parts)}"))
+        for count, what in ((t.scores_differ, "scores"), (t.follow_ups_differ, "continuations")):
+            if count:
+                note = f"{count:,} {what} of {t.source} differ from those that were there, which stay as they are"
+                console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+    console.print(
+        _plain(
+            f"{sum(t.samples for t in taken):,} samples and {sum(t.scores for t in taken):,} scores went into {into}."
+        )
+    )
 
 
 def _plain(text: str) -> Text:

@@ -60,7 +60,7 @@ class Claims:
         """The runs that hold claims beside this one, in words: "process 123 on HOST". Raises StoreError."""
         with self._writing() as db:
             owners = db.execute("select distinct owner from claims where owner != ?", (self.owner,)).fetchall()
-        return sorted(f"process {owner.split()[-2]} on {owner.split()[0]}" for (owner,) in owners)
+        return sorted(_words(owner) for (owner,) in owners)
 
     def close(self) -> None:
         """Gives up all claims. A file that cannot be written to keeps them until this process has ended."""
@@ -101,6 +101,16 @@ class Claims:
             # locked, or a full disk: the run itself meets that and says so
             with self._lock, contextlib.suppress(sqlite3.Error):
                 self._db.execute("update claims set beat = beat + 1 where owner = ?", (self.owner,))
+
+
+def at_work(db: sqlite3.Connection) -> list[str]:
+    """The runs on this machine, in words, that hold claims in an open store. Raises sqlite3.Error."""
+    owners = [owner for (owner,) in db.execute("select distinct owner from claims").fetchall()]
+    return sorted(_words(owner) for owner in owners if owner.startswith(_machine()) and _runs(int(owner.split()[-2])))
+
+
+def _words(owner: str) -> str:
+    return f"process {owner.split()[-2]} on {owner.split()[0]}"
 
 
 def _machine() -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -123,9 +124,12 @@ class Store:
         have = self._have(dict.fromkeys(request.address for request, _ in wanted))
         out = []
         for request, n in wanted:
-            indices = range(n) if isinstance(n, int) else n
-            stored = have.get(request.address, ())
-            if lacking := tuple(i for i in indices if i not in stored):
+            stored = have.get(request.address, range(0))
+            if isinstance(n, int) and isinstance(stored, range):
+                lacking = tuple(range(len(stored), n))
+            else:
+                lacking = tuple(i for i in (range(n) if isinstance(n, int) else n) if i not in stored)
+            if lacking:
                 out.append((request, lacking))
         return out
 
@@ -222,7 +226,12 @@ def _request(canonical: str) -> Request:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return _moment(int(time.time()))
+
+
+@lru_cache(1)
+def _moment(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()
 
 
 def _clean(text: str) -> str:

@@ -149,6 +149,12 @@ def _read_only(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if not any(symptom in str(error) for symptom in ("unable to open", "readonly")):
             raise
+        wal = Path(f"{path}-wal")
+        if wal.exists() and wal.stat().st_size:  # which a file that nobody may write is read without
+            raise StoreError(
+                f"{path}: its last samples are in {wal.name}, which cannot be read where nothing can be written; copy "
+                "both files to another folder"
+            ) from None
         return _checked(path, "mode=ro&immutable=1")
 
 
@@ -170,7 +176,9 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     if tables and (application not in (0, OURS) or not tables >= _EXPECTED):
         raise StoreError(f"{path}: is an SQLite file of another program; name another file with --store")
     if version not in (0, VERSION):
-        raise StoreError(f"{path}: store version {version}, this ttc-bench reads {VERSION}; use another --store")
+        raise StoreError(
+            f"{path}: store version {version}, this ttc-bench reads {VERSION}; name another file with --store"
+        )
 
 
 def file_system(folder: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ttc_bench.sampling.store_file import StoreError, explained
 
-GATHER_S = 0.15  # a killed process loses this and the time of one transaction, a quarter of a second in all
+GATHER_S = 0.1  # a killed process loses this and the time of one transaction, a quarter of a second in all
 MOST = 2000  # rows that are written without waiting so long
 FULL = 4 * MOST  # rows that whoever brings more has to wait for
 Row = tuple[str, Sequence[object]]  # an SQL statement and its values
