@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ttc_bench.grading.needles import fold, has, replaced, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 TRIES = 8  # matches looked at on one rung, from the last one back
@@ -48,6 +49,7 @@ _NEXT = re.compile(
     r"|Instruction)\b(?:[^\n:?.]{0,12}:| \d{1,3}\.)",
     re.MULTILINE | re.IGNORECASE,
 )
+_NEXT_NEEDLES = ("question", "problem", "exercise", "human", "user", "instruction", *(f"{c}q" for c in "\n\t #*"))
 _CLOSING = re.compile(
     r"(?:(?<=[.!?])\s|^)[ \t*_>(-]{0,6}(?:let me know|please let me|i hope (?:this|that|it)|hope (?:this|that|it)"
     r"|feel free"
@@ -56,6 +58,10 @@ _CLOSING = re.compile(
     r"[^\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
+_CLOSINGS = (
+    "let me", "please let me", "i hope ", "hope this", "hope that", "hope it", "feel free", "if you ",
+    "is there anything", "would you like", "do you ", "thank", "confidence", "i'm ", "i am ", "happy to help", "have a ",
+)  # fmt: skip
 
 
 def strip_thinking(text: str) -> str:
@@ -84,13 +90,14 @@ def one_turn(text: str) -> str:
 
 def next_question(text: str, after: int) -> int | None:
     """Where a line after position `after` begins another question, as models do that were not stopped."""
-    match = _NEXT.search(text, after)
+    match = _NEXT.search(text, after) if has(fold("\n" + text), _NEXT_NEEDLES) else None
     return match.start() if match else None
 
 
 def without_closing(text: str) -> str:
     """The text without "Let me know if you have 2 more questions!" and the like."""
-    return _CLOSING.sub("", text)
+    starts = [start for at in spots(fold(text), _CLOSINGS) for start in range(max(0, at - 7), at + 1)]
+    return replaced(_CLOSING, lambda match: "", text, starts)
 
 
 def boxes(text: str) -> list[Statement]:

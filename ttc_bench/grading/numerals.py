@@ -42,6 +42,8 @@ def written(text: str) -> Iterator[re.Match[str]]:
 def number(match: re.Match[str]) -> str | None:
     """The canonical form of a NUMBER match: an integer ("18"), a finite decimal ("18.5") or a fraction in lowest terms
     ("1/3"). A percent sign, a currency or a unit is not part of it. None for 1/0 and for more than 1000 digits."""
+    if match[0].isdigit() and len(match[0]) <= MAX_ANSWER:
+        return match[0].lstrip("0") or "0"
     part = {name: text.replace(",", "") for name, text in match.groupdict().items() if text}
     shift = int(part.get("e") or part.get("ten") or "0") if len(part.get("e", "") + part.get("ten", "")) < 5 else 9999
     shift += _SCALES.get(part.get("scale", "").lower(), 0)
