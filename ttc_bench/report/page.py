@@ -2,9 +2,9 @@
 
 Everything is inside the file: Vega, the specifications of the charts, the samples as far as browser.py lets them in
 (gzip in base64, unpacked by the browser when a problem is opened). Text that a model wrote is untrusted. It never
-reaches the HTML parser: it is stored as compressed JSON and shown through textContent. The page's Content-Security-Policy allows the two scripts and the one
-style sheet in this file, by their hashes, and nothing else: no other script, no eval (Vega interprets its expressions),
-no request to anywhere.
+reaches the HTML parser: it is stored as compressed JSON and shown through textContent. The page's
+Content-Security-Policy allows the two scripts and the one style sheet in this file, by their hashes, and nothing else:
+no other script, no eval (Vega interprets its expressions), no request to anywhere.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def write_report(
         quality=_quality(analysis.quality),
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
         held="\n".join(f'<p class="note">{_text(sentence)}</p>' for sentence in samples.sentences()),
-        data="\n".join([browser.packed("charts", specs), browser.packed("figures", figures), *samples.scripts]),
+        data="\n".join([browser.packed("charts", specs), browser.packed("figures", figures), samples.index]),
+        samples="\n".join(samples.chunks),
         css=css,
         vega=vega,
         script=script,
