@@ -18,7 +18,8 @@ from typing import Any
 
 from ttc_bench.analysis.stats import pass_at_k
 from ttc_bench.core import Candidate, Problem
-from ttc_bench.grading.graders import GRADERS, group
+from ttc_bench.grading.classes import group
+from ttc_bench.grading.graders import GRADERS
 from ttc_bench.grading.math_worker import WORKER
 from ttc_bench.strategies.exact import BestOfN, MajorityVote
 

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "ttc_bench"
 # Rooms, lowest first: a room imports only rooms of lower floors. A new file in a room needs no line here.
 FLOORS = """
-errors model_names
+errors model_names parallel
 core
 prompts prices grading strategies
 config

@@ -285,14 +285,14 @@ async def test_verifiers_are_judged_in_files_of_their_own(tmp_path: Path) -> Non
 
 
 async def test_the_error_of_random_subsets_reaches_the_curve(tmp_path: Path) -> None:
-    """16 samples have 12,870 eighths, of which 2,000 are drawn; every other point is exact."""
+    """16 samples have 12,870 eighths, of which 32 are drawn; every other point is exact."""
     asked = config(tmp_path, samples=16, limit=4, method=("self-consistency", "weighted-vote"))
     result = await run(asked, model())
     noisy = {(p.label(), p.k): p for p in result.analysis.points if p.mc_error}
     ((_, k),) = noisy
     assert k == 8
     (point,) = noisy.values()
-    assert 0 < point.mc_error <= 0.5 / 1999**0.5 / 4**0.5
+    assert 0 < point.mc_error <= 0.5 / 31**0.5 / 4**0.5
     assert [float(r["mc_error"]) for r in rows(result.folder) if r["k"] == "8"].count(point.mc_error) == 1
 
 

@@ -11,13 +11,14 @@ from typing import cast
 
 import pytest
 from fakes import arithmetic, config, model, signalled
+from judged import of_answers
 
 from ttc_bench.analysis.costs import Rates
 from ttc_bench.analysis.curves import curve
 from ttc_bench.analysis.exchange import sentences
-from ttc_bench.analysis.graded import Graded, GradedPool
+from ttc_bench.analysis.graded import GradedPool
 from ttc_bench.backends.scripted import ScriptedBackend
-from ttc_bench.core import Completion, Grader, Problem, Request, Score, Task, Usage
+from ttc_bench.core import Completion, Grader, Request, Score, Task, Usage
 from ttc_bench.errors import BackendError, TtcError
 from ttc_bench.experiment import dry_run, replay, report, run
 from ttc_bench.model_names import labels
@@ -62,7 +63,7 @@ async def test_two_models_are_one_report_and_a_rerun_samples_nothing(tmp_path: P
     assert order == [(t, m) for t in ("chain-arithmetic", "comparison") for m in NAMES]  # task by task
     assert "chain-arithmetic, mine:small, cot" in [row.name for row in first.analysis.quality]
     assert len(first.analysis.problems) == 12  # each once, with the samples of both
-    shown = {row["prompt"] for row in exported(first.analysis.problems)}
+    shown = {row["prompt"] for row in exported(first.analysis.problems, [])}
     assert shown == {f"{m}, {prompt}" for m in NAMES for prompt in ("direct", "cot")}
     assert [entry["id"] for entry in first.manifest["models"]] == ["s", "l"]
     before, again = rows(first.folder), both()
@@ -207,11 +208,8 @@ def test_a_verifier_with_weights_of_its_own_is_charged_with_them() -> None:
     task = Task("t", (), "", cast(Grader, None))
     read = Score(1.0, Usage(prompt=50, completion=10), parameters=300)
     plain = Score(1.0, Usage(prompt=50, completion=10))
-    sample = Completion("1", "stop", Usage(prompt=20, completion=7))
     for score, size in ((read, 300), (plain, 1000)):
-        graded = Graded(
-            Problem("p", "?", "1"), (0, 1), (sample,) * 2, ("1",) * 2, ("r",) * 2, (True,) * 2, {"v": (score,) * 2}
-        )
+        graded = of_answers("p", ["1", "1"], Usage(prompt=20, completion=7), {"v": (score,) * 2})
         pool = GradedPool(task, "cot", None, 2, (graded,))
         for p in (m.point for m in curve(METHODS["best-of-n"], "v", pool, Rates(parameters=1000))):
             assert p.flops == 2 * p.k * (27 * 1000 + 60 * size)
@@ -220,7 +218,6 @@ def test_a_verifier_with_weights_of_its_own_is_charged_with_them() -> None:
 def test_the_model_s_price_is_for_the_model_s_tokens() -> None:
     """A reward model on this machine was billed at the API's price; what another API's judge costs is not known."""
     task = Task("t", (), "", cast(Grader, None))
-    sample = Completion("1", "stop", Usage(prompt=20, completion=7))
     usage, price = Usage(prompt=50, completion=10), Price(1e6, 1e6, 2e6, datetime.date(2026, 1, 1), "a test")
     cases = {
         ("reward:x", 300): 20 + 14.0,  # the sample alone
@@ -229,9 +226,7 @@ def test_the_model_s_price_is_for_the_model_s_tokens() -> None:
     }
     for (name, size), expected in cases.items():
         score = Score(1.0, usage, parameters=size, own=name == "p-true")
-        graded = Graded(
-            Problem("p", "?", "1"), (0, 1), (sample,) * 2, ("1",) * 2, ("r",) * 2, (True,) * 2, {name: (score,) * 2}
-        )
+        graded = of_answers("p", ["1", "1"], Usage(prompt=20, completion=7), {name: (score,) * 2})
         pool = GradedPool(task, "cot", None, 2, (graded,))
         for m in curve(METHODS["best-of-n"], name, pool, Rates(price)):
             assert m.point.dollars == (None if expected is None else pytest.approx(m.point.k * expected))

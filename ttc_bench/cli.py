@@ -100,6 +100,9 @@ def run(
     max_cost: Annotated[float | None, typer.Option(help="Stop before this many dollars; a rerun goes on")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the run would take")] = False,
     pilot: Annotated[int, typer.Option(min=0, help="With --dry-run: sample so many problems once, to measure")] = 0,
+    shard: Annotated[
+        str | None, typer.Option(help="I/N: sample every Nth problem from the Ith on, and draw nothing; see merge")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Results folder (default made from model and tasks)")] = None,
     out: Annotated[str | None, typer.Option(help="Where results folders lie (default results)")] = None,
     store: Annotated[str | None, typer.Option(help="File of all samples (default OUT/samples.sqlite)")] = None,
@@ -119,22 +122,39 @@ def run(
     config: Annotated[Path | None, typer.Option(help="YAML of these flags, or run.json of an earlier run")] = None,
 ) -> None:
     """Sample what is missing, then draw accuracy against tokens."""
-    flags = {key: value for key, value in locals().items() if key not in ("config", "dry_run", "pilot")}
+    flags = {key: value for key, value in locals().items() if key not in ("config", "dry_run", "pilot", "shard")}
     from ttc_bench import experiment
     from ttc_bench.config import from_fields, from_file
-    from ttc_bench.sampling.pool import Watch
-    from ttc_bench.terminal import Progress, show, show_forecast
+    from ttc_bench.sampling.plan import WHOLE, Shard
+    from ttc_bench.terminal import Progress, show, show_forecast, show_sampled
 
     flags_set = {key: value for key, value in flags.items() if value is not None}
     run_config = from_fields({**(from_file(config) if config else {}), **flags_set}, str(config or ""))
+    part = Shard.read(shard) if shard is not None else WHOLE
     with Progress() as progress:
-        watch = Watch(progress.plan, progress.sample, progress.score, progress.wait)
+        watch = progress.watch()
         if dry_run:
-            show_forecast(_interruptible(experiment.dry_run(run_config, pilot, watch=watch), watch.stop))
+            show_forecast(_interruptible(experiment.dry_run(run_config, pilot, watch=watch, shard=part), watch.stop))
             return
+        if shard is not None:
+            filled = _interruptible(experiment.sample(run_config, part, watch=watch), watch.stop)
+            show_sampled(filled, shard, run_config.store_path)
+            raise typer.Exit(3 if filled.holes else 0)
         result = _interruptible(experiment.run(run_config, watch=watch), watch.stop)
     show(result)
     raise typer.Exit(3 if result.filled.holes else 0)
+
+
+@app.command()
+def merge(
+    stores: Annotated[list[Path], typer.Argument(help="Files of samples, as of runs with --shard")],
+    into: Annotated[Path, typer.Option(help="The store that takes them all; made where there is none")],
+) -> None:
+    """Join stores of samples into one; those that disagree are refused."""
+    from ttc_bench.sampling.merge import merge as joined
+    from ttc_bench.terminal import show_merged
+
+    show_merged(joined(stores, into), into)
 
 
 @app.command()
@@ -148,10 +168,13 @@ def report(
 ) -> None:
     """Analyse a run again from its stored samples. No model is loaded."""
     from ttc_bench.experiment import report as report_again
-    from ttc_bench.terminal import show
+    from ttc_bench.terminal import Progress, show
 
     changes = {"method": method, "verifier": verifier, "prompt": prompt, "samples": samples, "store": store}
-    show(asyncio.run(report_again(folder, {k: v for k, v in changes.items() if v is not None})))
+    changes_set = {key: value for key, value in changes.items() if value is not None}
+    with Progress() as progress:
+        result = asyncio.run(report_again(folder, changes_set, progress.watch()))
+    show(result)
 
 
 @app.command()

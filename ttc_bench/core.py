@@ -16,6 +16,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from ttc_bench.errors import BackendError
@@ -90,7 +91,7 @@ class Request:
                 fields_set[f.name] = [dataclasses.asdict(m) for m in value] if f.name == "messages" else value
         return json.dumps(fields_set, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
-    @property
+    @cached_property
     def address(self) -> str:
         """sha256 (64 hex digits) of the canonical form: the name of this request's pool in the store."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()
@@ -174,7 +175,7 @@ class Outcome:
     """The chance, for each of the n candidates, to be *the* answer when k of n are drawn without replacement
     (weights sum to 1), and the expected tokens generated for those k draws."""
 
-    weights: Sequence[float]
+    weights: Sequence[float] | Any  # or a numpy array
     tokens: float
     draws: int | None = None  # random subsets that the weights are the mean over; None: exact
 
@@ -270,12 +271,10 @@ class SpendingLimit(Protocol):
     def hold(self, request: Request, samples: int) -> float | None:
         """Reserves the highest possible cost of a call and returns it; None if that could exceed the limit: do not
         send."""
-        ...
 
     def settle(self, held: float, usage: Usage | None) -> None:
         """Replaces the reserved cost of a call by its billed cost. None: the call was lost and its bill is not known,
         so the most that it can cost counts as spent."""
-        ...
 
 
 class Backend(ABC):
@@ -336,19 +335,15 @@ class Grader(Protocol):
     @property
     def checks(self) -> bool:
         """Whether `correct` needs no gold, so that it can also serve as the "checker" verifier."""
-        ...
 
     def extract(self, text: str) -> Extraction:
         """The answer of a completion, and how it was found. Never raises, whatever the text."""
-        ...
 
     def read(self, fragment: str) -> str | None:
         """The canonical form of a bare answer, such as a gold answer; None if it cannot be read."""
-        ...
 
     def same(self, a: str, b: str) -> bool:
         """Whether two answers are equal, for votes and grading alike. Symmetric."""
-        ...
 
     def correct(self, answer: str | None, problem: Problem) -> bool: ...
 
@@ -358,6 +353,12 @@ class Verifier(ABC):
     `score`; the rest is for those that run a model (verifiers/stored.py)."""
 
     name: str  # as curves are labelled
+    signal: str = ""  # of Completion.signals that is its score; then `score` is not called
+    grades: bool = False  # its score is the grade itself, which needs no gold; then `score` is not called
+
+    def known(self, contents: Sequence[str]) -> list[Score | None]:
+        """The scores it has already, by grading.columns.content_address in hex; `score` is asked for the others."""
+        return [None] * len(contents)
 
     @abstractmethod
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]: ...
@@ -380,7 +381,11 @@ class Verifier(ABC):
         return 0, Usage()
 
 
-class Strategy(Protocol):
-    """How a draw of k samples becomes one answer."""
+class Strategy(ABC):
+    """How a draw of k samples becomes one answer. One of your own is a subclass with `outcome`."""
 
+    @abstractmethod
     def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome: ...
+
+    def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]:
+        return [self.outcome(candidates, k) for k in ks]

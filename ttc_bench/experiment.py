@@ -18,11 +18,12 @@ from ttc_bench.backends.cluster.link import Cluster
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Task, Verifier
 from ttc_bench.errors import CannotWrite, TaskError, TtcError
+from ttc_bench.grading.many import Elsewhere
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
 from ttc_bench.sampling.forecast import Forecast, forecast
-from ttc_bench.sampling.plan import Plan, plan
+from ttc_bench.sampling.plan import WHOLE, Plan, Shard, plan
 from ttc_bench.sampling.pool import SILENT, Filled, Watch
 from ttc_bench.sampling.run import fill_all
 from ttc_bench.sampling.store import Store
@@ -54,6 +55,11 @@ class Session:
     plans: dict[str, Plan]
     cluster: Cluster | None = None  # of --cluster: its executor takes other work
 
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """Where much grading is done: on the machines of the cluster, if there is one."""
+        return self.cluster.executor().map if self.cluster else None
+
     def verifiers(self, watch: Watch) -> dict[str, dict[str, list[Verifier]]]:
         """The verifiers by model and task. Raises TaskError for one that applies to no model."""
         settings = {
@@ -72,7 +78,7 @@ class Session:
 
 
 @asynccontextmanager
-async def opened(config: Config, custom: Backends) -> AsyncIterator[Session]:
+async def opened(config: Config, custom: Backends, shard: Shard = WHOLE) -> AsyncIterator[Session]:
     """A session whose store and backends are closed at the end, also after an error. Raises TtcError for anything that
     the user has to fix."""
     async with AsyncExitStack() as stack:
@@ -86,7 +92,7 @@ async def opened(config: Config, custom: Backends) -> AsyncIterator[Session]:
         chosen = load_tasks(config)
         store = Store(config.store_path)
         stack.callback(store.close)
-        plans = {name: plan(config, chosen, name, backend.model) for name, backend in backends.items()}
+        plans = {name: plan(config, chosen, name, backend.model, shard) for name, backend in backends.items()}
         yield Session(config, chosen, store, backends, plans, cluster)
 
 
@@ -114,28 +120,41 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
         for entry, (name, answering) in zip(described["models"], backends.items(), strict=True):
             if name in filled:  # the engine and facts about the server are known only after sampling
                 entry |= manifest.model(answering)
-            pools = await score(plans[name], grade(plans[name], store), verifiers[name])
+            graded = grade(plans[name], store, watch, session.elsewhere)
+            pools = await score(plans[name], store, graded, verifiers[name])
             entry["verifiers"] = menu.identities(verifiers[name])  # with the parameters, once they are known
             notes = menu.remarks(entry["verifiers"])
             if name in filled:
                 served = [*answering.notes, *filled[name].notes, *failures(filled[name].reasons)]
                 notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
-            part = measure(plans[name], pools, entry.get("parameters"), answering.likely_reason())
+            part = measure(plans[name], pools, entry.get("parameters"), store.path, answering.likely_reason())
             parts.append(dataclasses.replace(part, notes=part.notes + notes))
-    work = [menu.work(of_model) for of_model in verifiers.values()]
-    total = sum((*filled.values(), *(Filled(scores=n, scoring=usage) for n, usage in work)), Filled())
+    total = _work(filled, verifiers)
     analysis = merged(parts)
     described = manifest.finish(described, total, analysis)
     write(config.folder, analysis, described)
     return Result(config.folder, analysis, total, described)
 
 
+async def sample(config: Config, shard: Shard, backend: Backends = None, watch: Watch = SILENT) -> Filled:
+    """Samples the problems of a shard and scores the answers with verifiers that run a model, into the store alone: a
+    curve of some problems would not be that of the run. Once the stores of all shards are merged, `run` finds
+    everything in the store. Returns what was made. Raises TtcError."""
+    async with opened(config, backend, shard) as session:
+        verifiers = session.verifiers(watch)
+        filled = await fill_all(session.store, session.backends, session.plans, watch)
+        for name, of_model in session.plans.items():
+            if any(menu.identities(verifiers[name]).values()):  # others cost nothing, and their scores are not stored
+                await score(of_model, session.store, grade(of_model, session.store, watch), verifiers[name])
+        return _work(filled, verifiers)
+
+
 async def dry_run(
-    config: Config, pilot: int = 0, backend: Backends = None, watch: Watch = SILENT
+    config: Config, pilot: int = 0, backend: Backends = None, watch: Watch = SILENT, shard: Shard = WHOLE
 ) -> dict[str, Forecast]:
-    """The forecast of what a run still needs, by model. `pilot`: first sample this many problems of each group once, to
-    forecast from real lengths; these samples are kept for the run. Raises TtcError."""
-    async with opened(config, backend) as session:
+    """The forecast of what a run, or a shard of it, still needs, by model. `pilot`: first sample this many problems of
+    each group once, to forecast from real lengths; these samples are kept for the run. Raises TtcError."""
+    async with opened(config, backend, shard) as session:
         verifiers, store = session.verifiers(watch), session.store
         if pilot:
             await fill_all(store, session.backends, session.plans, watch, pilot)
@@ -151,9 +170,9 @@ async def dry_run(
         return forecasts
 
 
-async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
+async def report(folder: Path, changes: dict[str, Any] | None = None, watch: Watch = SILENT) -> Result:
     """`replay` a run, and write its results folder anew, where that can be done."""
-    result = await replay(folder, changes)
+    result = await replay(folder, changes, watch)
     try:
         write(folder, result.analysis, result.manifest)
     except CannotWrite:
@@ -161,7 +180,7 @@ async def report(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     return result
 
 
-async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
+async def replay(folder: Path, changes: dict[str, Any] | None = None, watch: Watch = SILENT) -> Result:
     """Analyses a finished or interrupted run again from its stored samples: no model is loaded, nothing is written.
     `changes` are config fields to change, such as method, verifier or samples. Raises TtcError if the samples
     are not found."""
@@ -187,8 +206,8 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
         parts = []
         for name, entry in entries.items():
             of_model = plan(config, chosen, name, entry["id"])
-            pools = await score(of_model, grade(of_model, store), verifiers[name])
-            parts.append(measure(of_model, pools, entry.get("parameters")))
+            pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
+            parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
     models = [
         {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}
         for name, entry in entries.items()
@@ -200,6 +219,12 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None) -> Result:
     analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
     described = manifest.analysed({**earlier, "models": models}, analysis)
     return Result(folder, analysis, Filled(), described)
+
+
+def _work(filled: Mapping[str, Filled], verifiers: Mapping[str, menu.ByTask]) -> Filled:
+    """What a run made, and what its verifiers did."""
+    work = [menu.work(of_model) for of_model in verifiers.values()]
+    return sum((*filled.values(), *(Filled(scores=n, scoring=usage) for n, usage in work)), Filled())
 
 
 def _store_of(folder: Path) -> str:

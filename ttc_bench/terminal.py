@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ttc_bench.analysis import exchange
-from ttc_bench.analysis.quality import RARE, SHARES, Quality
+from ttc_bench.analysis.quality import MOST_REASONS, RARE, SHARES, Quality, failures
 from ttc_bench.analysis.thinking import BudgetFigures
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.config import Config
@@ -28,9 +28,11 @@ from ttc_bench.problems.reference import solve
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.report.folder import PICTURES, TABLES
 from ttc_bench.sampling.forecast import Forecast, total
-from ttc_bench.sampling.pool import Filled
+from ttc_bench.sampling.merge import Taken
+from ttc_bench.sampling.pool import Filled, Watch
 from ttc_bench.strategies.methods import METHODS
 
+GRADING_S = 3.0  # after which a bar shows that samples are graded
 PLAIN_EVERY = 10.0  # seconds between progress lines where there is no terminal
 
 
@@ -48,7 +50,7 @@ class Progress:
         )
         self._bar = Bar(*columns, console=self._console) if self._console.is_terminal else None
         self._done = self._total = self._tokens = 0
-        self._planned = False
+        self._planned = self._grading = False
         self._start = self._printed_at = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -57,6 +59,10 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         if self._bar:
             self._bar.stop()
+
+    def watch(self) -> Watch:
+        """What calls this."""
+        return Watch(self.plan, self.sample, self.score, self.grade, self.wait)
 
     def plan(self, wanted: int, missing: int) -> None:
         """Called before sampling, and again before each round of continuations."""
@@ -97,6 +103,21 @@ class Progress:
         """Called once where samples are left that another run on the same store is making."""
         words = f"Waiting for the samples of {requests:,} prompts, which another run is making ({runs}): none is made twice."
         self._console.print(_plain(words))
+
+    def grade(self, done: int, missing: int) -> None:
+        """Called for every request whose samples are graded; says so where it takes a while."""
+        now = time.monotonic()
+        if done == 1:
+            self._start, self._printed_at, self._grading = now, now, False
+        if self._bar and now - self._start > GRADING_S:
+            if not self._grading:
+                self._grading = True
+                self._bar.add_task("grading", total=missing, rate="")
+                self._bar.start()
+            self._bar.update(self._bar.task_ids[-1], completed=done)
+        elif not self._bar and now - self._printed_at > PLAIN_EVERY:
+            self._printed_at = now
+            print(f"graded {done:,}/{missing:,} prompts", file=sys.stderr, flush=True)
 
     def score(self, verifier: str, done: int, missing: int) -> None:
         """Called when a verifier begins, with `done` 0, and for every score that it gives."""
@@ -145,6 +166,40 @@ def show(result: Result) -> None:
     tables = [name for name in TABLES if (result.folder / name).exists()]
     files = ", ".join([*(["report.html"] if points else []), *pictures, *tables, "run.json"])
     console.print(_plain(f"Written to {result.folder}/: {files}"))
+
+
+def show_sampled(filled: Filled, shard: str, store: Path) -> None:
+    """Prints what the run of a shard made, what failed, and how to go on."""
+    console = Console(highlight=False)
+    reasons = failures(dict(list(filled.reasons.items())[:MOST_REASONS]))
+    missing = [f"{len(filled.holes):,} samples are missing; the same command asks for them again"] if reasons else []
+    for note in (*filled.notes, *reasons, *missing):
+        console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+    console.print(f"This run spent: {paid(filled)}.")
+    sentence = (
+        f"Shard {shard} is in {store}; no curve is drawn of a part. Once all are: ttc-bench merge STORE... --into ALL, "
+        "then the same command with --store ALL and without --shard."
+    )
+    console.print(_plain(sentence))
+
+
+def show_merged(taken: Sequence[Taken], into: Path) -> None:
+    """Prints what came from each store, and what was kept where rows differ."""
+    console = Console(highlight=False)
+    for t in taken:
+        parts = [f"{t.samples:,} new samples"] + ([f"{t.samples_there:,} already there"] if t.samples_there else [])
+        parts += [f"{t.scores:,} new scores"] if t.scores else []
+        parts += [f"{t.scores_there:,} scores already there"] if t.scores_there else []
+        console.print(_plain(f"{t.source}: {', '.join(parts)}"))
+        for count, what in ((t.scores_differ, "scores"), (t.follow_ups_differ, "continuations")):
+            if count:
+                note = f"{count:,} {what} of {t.source} differ from those that were there, which stay as they are"
+                console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+    console.print(
+        _plain(
+            f"{sum(t.samples for t in taken):,} samples and {sum(t.scores for t in taken):,} scores went into {into}."
+        )
+    )
 
 
 def _plain(text: str) -> Text:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged import MIXED, pools
 
+from ttc_bench.analysis import verifier_quality
 from ttc_bench.analysis.selection import diagnose
 from ttc_bench.analysis.verifier_quality import (
     Bin,
@@ -35,10 +36,6 @@ def by_counting(samples: list[tuple[float, bool]]) -> float | None:
     return sum(pairs) / len(pairs) if pairs else None
 
 
-def rng() -> np.random.Generator:
-    return np.random.default_rng(1)
-
-
 @given(samples=some)
 def test_auroc_is_the_count_of_pairs(samples: list[tuple[float, bool]]) -> None:
     found = auroc([s for s, _ in samples], [r for _, r in samples])
@@ -52,8 +49,8 @@ def test_the_pooled_auroc_is_that_of_all_samples_and_its_interval_that_of_proble
     draw = random.Random(seed)
     problems = [[(draw.choice([-1.0, 0.0, 0.5]), draw.random() < 0.5) for _ in range(5)] for _ in range(4)]
     scored = [([s for s, _ in p], [r for _, r in p]) for p in problems]
-    found = pooled_auroc(scored, rng())
-    again = pooled_auroc([(s * 3, r * 3) for s, r in scored], rng())
+    found = pooled_auroc(scored)
+    again = pooled_auroc([(s * 3, r * 3) for s, r in scored])
     assert found is not None
     assert again is not None
     assert found.value == pytest.approx(by_counting([x for p in problems for x in p]))
@@ -61,11 +58,27 @@ def test_the_pooled_auroc_is_that_of_all_samples_and_its_interval_that_of_proble
     assert (again.low, again.high) == pytest.approx((found.low, found.high))
 
 
+def test_many_different_scores_are_no_other_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above LEVELS of them the bootstrap takes neighbours as tied."""
+    draw = np.random.default_rng(3)
+    right = draw.random((40, 30)) < draw.random((40, 1))
+    scores = draw.normal(size=(40, 30)) + right
+    rows = list(zip(scores, right, strict=True))
+    exact = pooled_auroc(rows)
+    monkeypatch.setattr(verifier_quality, "LEVELS", 300)
+    coarse = pooled_auroc(rows)
+    assert exact is not None
+    assert coarse is not None
+    assert coarse.value == exact.value
+    assert (coarse.low, coarse.high) == pytest.approx((exact.low, exact.high), abs=2e-3)
+    assert (coarse.low, coarse.high) != (exact.low, exact.high)
+
+
 def test_telling_easy_problems_from_hard_ones_is_not_telling_right_from_wrong() -> None:
     """A verifier that knows only the problem looks good pooled, and is worth nothing to a choice within one."""
     easy = ([0.9] * 10, [True] * 9 + [False])
     hard = ([0.1] * 10, [False] * 9 + [True])
-    pooled = pooled_auroc([easy, hard] * 20, rng())
+    pooled = pooled_auroc([easy, hard] * 20)
     within, mixed = within_auroc([*[easy, hard] * 20, ([0.5, 0.6], [True, True])])
     assert pooled is not None
     assert within is not None
@@ -75,7 +88,7 @@ def test_telling_easy_problems_from_hard_ones_is_not_telling_right_from_wrong() 
 
 
 def test_without_right_and_wrong_samples_there_is_no_auroc() -> None:
-    assert pooled_auroc([([1.0, 2.0], [True, True]), ([], [])], rng()) is None
+    assert pooled_auroc([([1.0, 2.0], [True, True]), ([], [])]) is None
     assert within_auroc([([1.0, 2.0], [True, True])]) == (None, 0)
 
 
@@ -115,13 +128,13 @@ def test_the_order_of_equal_scores_means_nothing(samples: list[tuple[float, bool
 
 def test_the_gap_recovered() -> None:
     one, reach = [0.5, 0.25, 0.0], [1.0, 1.0, 0.0]
-    whole, none, worse = (recovered(x, one, reach, rng()) for x in (reach, one, [0.0, 0.25, 0.0]))
+    whole, none, worse = (recovered(x, one, reach) for x in (reach, one, [0.0, 0.25, 0.0]))
     assert whole == Interval(1, 1, 1)
     assert none == Interval(0, 0, 0)
     assert worse is not None
     assert worse.value == pytest.approx(-0.5 / 1.25)
     assert worse.low <= worse.value <= worse.high
-    assert recovered([1.0, 1.0], [1.0, 1.0], [1.0, 1.0], rng()) is None
+    assert recovered([1.0, 1.0], [1.0, 1.0], [1.0, 1.0]) is None
 
 
 def test_losses_add_up_for_every_selector_and_k() -> None:

@@ -6,13 +6,14 @@ from fractions import Fraction
 
 import pytest
 from golden_answers import CHECKED, DIFFERENT, EQUAL, YES_NO, sums_to_ten
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ttc_bench.core import Problem
 from ttc_bench.grading.choice import Choice
+from ttc_bench.grading.classes import group
 from ttc_bench.grading.formula import Math
-from ttc_bench.grading.graders import GRADERS, group
+from ttc_bench.grading.graders import GRADERS
 from ttc_bench.grading.math_equal import canonical
 from ttc_bench.grading.number import Number
 from ttc_bench.grading.numerals import spell
@@ -84,6 +85,7 @@ def test_a_class_follows_either_direction_of_a_lopsided_equality():
 
     assert group(["a", "b", "c"], Lopsided()) == ["a", "a", "c"]
     assert group(["b", "a"], Lopsided()) == ["a", "a"]
+    assert Lopsided().form("a") is None
 
 
 ANYTHING = st.one_of(
@@ -101,6 +103,26 @@ def test_same_is_total_symmetric_and_reflexive(a, b):
     for grader in CHEAP:
         assert grader.same(a, a)
         assert grader.same(a, b) == grader.same(b, a)
+
+
+@settings(deadline=None)
+@given(a=ANYTHING, b=ANYTHING)
+@example(a="18.0", b="$18")
+@example(a="?", b="=?")
+@example(a="! !", b="!!")
+@example(a="3+ 7", b="3 +7")
+def test_equal_answers_are_those_of_one_form(a, b):
+    for grader in (Number(), Choice(), YES_NO, Text()):
+        readings = (grader.read(a), grader.read(b))
+        equal = a == b or (readings[0] is not None and readings[0] == readings[1])
+        assert grader.same(a, b) == equal == (grader.form(a) == grader.form(b))
+    assert CHECKED.same(a, b) == ("".join(a.split()) == "".join(b.split())) == (CHECKED.form(a) == CHECKED.form(b))
+    assert Math().form(a) is None
+
+
+def test_a_grader_is_a_key_even_where_its_words_came_as_a_list():
+    assert GRADERS["words"](["red", "blue"]).same("Red", "red.")
+    assert GRADERS["words"](["red", "blue"]) == GRADERS["words"](("red", "blue"))
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import config, model
 
-from ttc_bench.core import Completion, Message, Request, Sample, Usage
+from ttc_bench.backends.scripted import ScriptedBackend
+from ttc_bench.core import Completion, Job, Message, Request, Sample, Usage
 from ttc_bench.errors import TtcError
 from ttc_bench.experiment import replay, run
 from ttc_bench.sampling import store_file
@@ -58,29 +63,126 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
         Store(path).pool(REQUEST)
 
 
-def test_a_full_disk_is_said_and_what_was_stored_is_kept(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s.sqlite")
+def nearly_full(store: Store) -> None:
+    """What a full disk looks like to SQLite: room for some thirty samples."""
     pages = store._db.execute("pragma page_count").fetchone()[0]
-    store._db.execute(f"pragma max_page_count = {pages + 10}")  # what a full disk looks like to SQLite
+    store._db.execute(f"pragma max_page_count = {pages + 10}")
+
+
+def test_a_full_disk_is_said_and_as_much_as_fits_is_kept(tmp_path: Path) -> None:
+    """Written together there is room for none, one by one for some; what is lost is counted."""
+    store = Store(tmp_path / "s.sqlite")
+    nearly_full(store)
+    with store._writer.lock:  # so that all are written together
+        for i in range(200):
+            store.add(sample(i))
+        with pytest.raises(StoreError, match=r"no room is left on the disk; make some and type the same command again"):
+            store.have(REQUEST.address)
+    with pytest.raises(StoreError, match=r"no room is left.*; \d+ samples that had arrived are lost") as raised:
+        store.close()
+    kept = Store(store.path).have(REQUEST.address)
+    assert 20 < len(kept) < 60
+    assert f" {200 - len(kept)} samples that had arrived" in str(raised.value)
+
+
+def test_room_that_is_made_in_time_saves_all(tmp_path: Path) -> None:
+    """The thread that writes goes on trying, and so does every call."""
+    store = Store(tmp_path / "s.sqlite")
+    nearly_full(store)
 
     def fill_up() -> None:
-        for i in range(1000):
+        for i in range(10**6):
             store.add(sample(i))
+            added.append(i)
 
-    with pytest.raises(StoreError, match=r"no room is left on the disk; make some and type the same command again"):
+    added: list[int] = []
+    with pytest.raises(StoreError, match="no room is left"):
         fill_up()
-    kept = store.have(REQUEST.address)
-    assert 0 < len(kept) < 1000
-    assert kept == set(range(len(kept)))
+    with store._writer.lock:
+        store._db.execute("pragma max_page_count = 1000000")
+    until = time.monotonic() + 30
+    while store._writer._failure:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    store.add(sample(len(added) + 1))
+    store.close()
+    assert Store(store.path).have(REQUEST.address) == set(range(len(added) + 2))  # also the one that was refused
+
+
+def test_a_sample_that_no_column_can_hold_takes_no_other_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    with store._writer.lock:
+        for i in range(3):
+            store.add(replace(sample(i), completion=Completion("2", "stop", Usage(completion=10**20 if i == 1 else 3))))
+        with pytest.raises(StoreError, match=r"too large.*; 1 sample that had arrived is lost"):
+            store.settle()
+    assert store.have(REQUEST.address) == {0, 2}
+    store.add(sample(1))
+    store.close()
+    with sqlite3.connect(store.path) as db:
+        assert db.execute("select count(*) from requests").fetchall() == [(1,)]
 
 
 async def test_samples_that_a_full_disk_has_no_room_for_are_counted(tmp_path: Path) -> None:
     store = Store(tmp_path / "s.sqlite")
-    pages = store._db.execute("pragma page_count").fetchone()[0]
-    store._db.execute(f"pragma max_page_count = {pages + 10}")
+    nearly_full(store)
     backend = model(lambda request, index: sample(index).completion)
-    with pytest.raises(StoreError, match=r"no room is left.*1 sample that had arrived is lost"):
+    with pytest.raises(StoreError, match=r"no room is left.* samples that had arrived are lost") as raised:
         await fill(store, backend, [(REQUEST, 1000)])
+    kept = len(store.have(REQUEST.address))
+    assert 20 < kept < 60
+    assert f" {len(backend.asked) - kept} samples that had arrived are lost" in str(raised.value)
+    assert store.claims.take([REQUEST.address]) == {REQUEST.address}  # given up, although the run failed
+
+
+class Stopping(ScriptedBackend):
+    """Has three calls under way when it is told to stop, and a second passes until they are there."""
+
+    stopped = False
+
+    def stop(self) -> bool:
+        self.stopped = True
+        return True
+
+    async def sample(self, jobs: Sequence[Job], limit: object = None) -> AsyncIterator[Sample]:
+        for index in jobs[0].indices:
+            if self.stopped:
+                break
+            self.asked.append((REQUEST.address, index))
+            yield sample(index)
+            await asyncio.sleep(0.001)
+        for index in jobs[0].indices[-3:]:
+            self.asked.append((REQUEST.address, index))
+            yield sample(index)
+
+
+@pytest.mark.parametrize("room", [False, True])
+async def test_calls_under_way_when_the_disk_is_full_are_taken_in(
+    tmp_path: Path, room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing further is asked for; where room is made meanwhile nothing is lost, else the count is exact."""
+    store = Store(tmp_path / "s.sqlite")
+    nearly_full(store)
+    backend = Stopping(lambda request, index: "")
+
+    def told(stop: Callable[[], bool] = backend.stop) -> bool:
+        if room:
+            with store._writer.lock:
+                store._db.execute("pragma max_page_count = 1000000")
+        return stop()
+
+    monkeypatch.setattr(backend, "stop", told)
+    with pytest.raises(StoreError, match="no room is left") as raised:
+        await fill(store, backend, [(REQUEST, 10**5)])
+    asked, kept = {index for _, index in backend.asked}, store.have(REQUEST.address)
+    assert kept <= asked
+    assert len(asked) < 10**5
+    assert set(range(10**5 - 3, 10**5)) <= asked
+    if room:
+        assert kept == asked
+        assert "lost" not in str(raised.value)
+    else:
+        assert f" {len(asked) - len(kept)} samples that had arrived are lost" in str(raised.value)
 
 
 def test_a_network_file_system_is_refused_for_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +210,7 @@ async def test_a_report_works_where_nothing_can_be_written(tmp_path: Path, monke
     before, connect = contents(tmp_path), sqlite3.connect
 
     def on_a_read_only_disk(name: str, **options: object) -> sqlite3.Connection:
-        if "mode=ro" not in name or "immutable=1" not in name:
+        if "mode=ro" not in str(name) or "immutable=1" not in str(name):
             raise sqlite3.OperationalError("unable to open database file")
         return connect(name, **options)  # type: ignore[call-overload, no-any-return]
 
@@ -117,8 +219,9 @@ async def test_a_report_works_where_nothing_can_be_written(tmp_path: Path, monke
     assert again.analysis.points == result.analysis.points
     assert contents(tmp_path) == before
     store = Store(tmp_path / "samples.sqlite", read_only=True)
-    with pytest.raises(StoreError, match="cannot be written to"):
-        store.add(sample(0))
+    store.add(sample(0))
+    with pytest.raises(StoreError, match=r"cannot be written to.*1 sample that had arrived is lost"):
+        store.close()
 
 
 async def test_an_emptied_or_missing_store_is_not_refilled_in_silence(tmp_path: Path) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from fault_server import FaultServer, answer
 
 from ttc_bench.backends.api.dialect import first_seed
 from ttc_bench.backends.api.openai import OpenAIBackend
-from ttc_bench.core import Job, Message, Request, Sample
+from ttc_bench.backends.spread import Spread
+from ttc_bench.core import Backend, Job, Message, Request, Sample
 
 
 @asynccontextmanager
@@ -24,11 +25,33 @@ async def backend_at(server: FaultServer, **options: Any) -> AsyncIterator[OpenA
         await backend.close()
 
 
-def ask(backend: OpenAIBackend, prompt: str = "two and two", **more: Any) -> Request:
+@asynccontextmanager
+async def spread_over(*urls: str, **options: Any) -> AsyncIterator[Spread]:
+    """Several servers as one backend: as by_name.py makes it, but with less patience."""
+    chosen = {"first_wait_s": 0.0005, "max_retries": 3, "concurrency": 4} | options
+    servers = {url: OpenAIBackend("m", base_url=url, alone=False, **chosen) for url in urls}
+    for server in servers.values():
+        server.model = servers[urls[0]].model
+    spread = Spread(servers)
+    try:
+        yield spread
+    finally:
+        await spread.close()
+
+
+@asynccontextmanager
+async def shared_by(*servers: FaultServer, **options: Any) -> AsyncIterator[Spread]:
+    """The same over servers that it starts and ends."""
+    async with AsyncExitStack() as stack:
+        urls = [(await stack.enter_async_context(server)).url for server in servers]
+        yield await stack.enter_async_context(spread_over(*urls, **options))
+
+
+def ask(backend: Backend, prompt: str = "two and two", **more: Any) -> Request:
     return Request(backend.model, (Message("user", prompt),), **{"max_tokens": 100} | more)
 
 
-async def pool(backend: OpenAIBackend, request: Request, *indices: int) -> list[Sample]:
+async def pool(backend: Backend, request: Request, *indices: int) -> list[Sample]:
     got = [sample async for sample in backend.sample([Job(request, indices)])]
     return sorted(got, key=lambda sample: sample.index)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ttc_bench.analysis.analyse import Analysis
-from ttc_bench.analysis.graded import Graded, GradedPool
+from ttc_bench.analysis.graded import Graded, GradedPool, Scores
 from ttc_bench.analysis.views import ProblemView
 from ttc_bench.core import Completion, CurvePoint, Problem, Score, Usage
+from ttc_bench.grading.columns import graded as columns_of
+from ttc_bench.grading.graders import GRADERS
 from ttc_bench.problems import tasks
 
 FREE = Usage()
@@ -17,16 +19,20 @@ Row = tuple[str | None, float | None]  # answer ("1" is right), score
 
 def graded(name: str, rows: Sequence[Row], cost: Usage = FREE, parameters: int | None = None) -> Graded:
     """Samples of ten tokens without a prompt, scored by the verifier "v" for `cost` tokens each."""
-    n = len(rows)
-    return Graded(
-        Problem(name, "?", "1"),
-        tuple(range(n)),
-        tuple(Completion(f"{name} {i}", "stop", Usage(completion=10)) for i in range(n)),
-        tuple(answer for answer, _ in rows),
-        ("boxed",) * n,
-        tuple(answer == "1" for answer, _ in rows),
-        {"v": tuple(Score(score, cost, parameters) for _, score in rows)},
-    )
+    scores = [Score(score, cost, parameters) for _, score in rows]
+    return of_answers(name, [answer for answer, _ in rows], Usage(completion=10), {"v": scores})
+
+
+def of_answers(
+    name: str, answers: Sequence[str | None], usage: Usage, scores: Mapping[str, Sequence[Score]] = {}
+) -> Graded:
+    """Samples with these answers ("1" is right), of different texts, all of this usage."""
+    problem = Problem(name, "?", "1")
+    completions = {
+        i: Completion("" if a is None else f"{' ' * i}The answer is {a}.", "stop", usage) for i, a in enumerate(answers)
+    }
+    columns = columns_of(GRADERS["number"](), problem, completions)
+    return Graded(problem, columns, {verifier: Scores.of(of) for verifier, of in scores.items()})
 
 
 def pools(*problems: Sequence[Row], cost: Usage = FREE, parameters: int | None = None) -> GradedPool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
 
 from ttc_bench.analysis.costs import Rates
 from ttc_bench.analysis.curves import Measured, along_changes, bound, curve
@@ -14,7 +17,7 @@ from ttc_bench.analysis.selection import diagnose
 from ttc_bench.analysis.stats import mark_pareto
 from ttc_bench.analysis.thinking import BudgetFigures, figures, sequential_or_parallel
 from ttc_bench.analysis.verifier_quality import Diagnosis
-from ttc_bench.analysis.views import ProblemView, views
+from ttc_bench.analysis.views import ProblemView, Views
 from ttc_bench.core import CurvePoint
 from ttc_bench.sampling.plan import Plan
 from ttc_bench.strategies.methods import METHODS
@@ -26,7 +29,7 @@ class Analysis:
 
     points: list[CurvePoint]
     quality: list[Quality]
-    problems: list[ProblemView]
+    problems: Sequence[ProblemView]  # read from the store as they are asked for
     notes: list[str]
     difficulty: list[DifficultyPoint]  # for tasks whose problems have several difficulties
     budgets: list[BudgetFigures]
@@ -34,9 +37,12 @@ class Analysis:
     diagnoses: list[Diagnosis]  # majority and every verifier, by task and pool
 
 
-def measure(plan: Plan, pools: Sequence[GradedPool], parameters: int | None, likely_reason: str = "") -> Analysis:
+def measure(
+    plan: Plan, pools: Sequence[GradedPool], parameters: int | None, samples: Path, likely_reason: str = ""
+) -> Analysis:
     """Every curve of one model of a run, from its graded and scored pools. The model's `parameters` give the curves
-    their FLOPs; `likely_reason` says why samples might all be the same text."""
+    their FLOPs; `samples` is the file that texts are read from; `likely_reason` says why samples might all be the same
+    text."""
     rates = Rates(plan.config.tariff(plan.model), parameters)
     measured: list[Measured] = []
     diagnoses: list[Diagnosis] = []
@@ -51,7 +57,7 @@ def measure(plan: Plan, pools: Sequence[GradedPool], parameters: int | None, lik
     return Analysis(
         points=points,
         quality=[quality(pool) for pool in pools],
-        problems=views(pools),
+        problems=Views(samples, pools),
         notes=notes(plan, pools, likely_reason),
         difficulty=[
             row
@@ -83,14 +89,10 @@ def merged(parts: Sequence[Analysis]) -> Analysis:
     models."""
     points = [p for part in parts for p in part.points]
     order = list(dict.fromkeys(p.task for p in points))
-    problems: dict[tuple[str, str], ProblemView] = {}
-    for view in (view for part in parts for view in part.problems):
-        existing = problems.get((view.task, view.id))
-        problems[view.task, view.id] = replace(existing, samples=existing.samples + view.samples) if existing else view
     return Analysis(
         points=sorted(points, key=lambda p: order.index(p.task)),
         quality=[row for part in parts for row in part.quality],
-        problems=list(problems.values()),
+        problems=reduce(add, (part.problems for part in parts)),
         notes=[note for part in parts for note in part.notes],
         difficulty=[row for part in parts for row in part.difficulty],
         budgets=[row for part in parts for row in part.budgets],

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 
+import numpy as np
+
 from ttc_bench.analysis.costs import Rates, prompt_tokens
-from ttc_bench.analysis.graded import Graded, GradedPool
+from ttc_bench.analysis.graded import Array, Graded, GradedPool
 from ttc_bench.analysis.quality import Quality, quality
-from ttc_bench.analysis.stats import draws_variance, mean, mean_interval, pass_at_k
-from ttc_bench.core import Candidate, Change, CurvePoint, Kind, Score
+from ttc_bench.analysis.stats import draws_variance, mean_interval, pass_at_k
+from ttc_bench.core import Change, CurvePoint, Kind, Strategy
+from ttc_bench.parallel import processes
+from ttc_bench.strategies.candidates import Candidates
 from ttc_bench.strategies.methods import Method
+from ttc_bench.strategies.subsets import SubsetVote, draws_needed
 
 PASS = "pass@k"
+MANY = 200_000  # samples, above which several processes are worth their start
+AT_ONCE = 50  # problems that a process is given
 
 
 @dataclass(frozen=True)
@@ -27,58 +35,13 @@ class Measured:
     tokens: tuple[float, ...]
 
 
-@dataclass
-class _Tally:
-    """Collects the values of a method at one k; all lists are [problem]."""
+@dataclass(frozen=True, eq=False)
+class Chances:
+    """What a strategy comes to at one k. Arrays are [problem]."""
 
-    method: str
-    k: int
-    shares: Quality  # of the pool
-    verifier: str = ""
-    values: list[float] = field(default_factory=list)  # chance that the answer is right
-    tokens: list[float] = field(default_factory=list)  # generated
-    totals: list[float] = field(default_factory=list)  # read and generated
+    values: Array  # chance that the answer is right
+    tokens: Array  # expected tokens, generated
     variance: float = 0.0  # of the estimator, summed over problems
-
-    def add(self, g: Graded, value: float, tokens: float) -> None:
-        self.values.append(value)
-        self.tokens.append(tokens)
-        self.totals.append(tokens + prompt_tokens(g, self.k, self.verifier))
-
-    def measured(self, pool: GradedPool, rates: Rates, bound: bool = False) -> Measured:
-        accuracy, low, high = mean_interval(self.values)
-        shares = self.shares
-        read, generated = mean(self.totals) - mean(self.tokens), mean(self.tokens)
-        point = CurvePoint(
-            task=pool.task.name,
-            model=pool.model,
-            method=self.method,
-            verifier=self.verifier,
-            prompt=pool.prompt,
-            effort=pool.effort or "",
-            change=pool.change,
-            k=self.k,
-            accuracy=accuracy,
-            low=low,
-            high=high,
-            tokens=generated,
-            total_tokens=mean(self.totals),
-            dollars=rates.dollars(pool, self.k, self.verifier, read, generated),
-            flops=rates.flops(pool, self.k, self.verifier, self.totals),
-            parameters=rates.parameters,
-            problems=len(pool.problems),
-            samples=pool.depth,
-            guess=pool.task.guess,
-            bound=bound,
-            mc_error=sqrt(self.variance) / len(self.values),
-            truncated=shares.truncated,
-            unextracted=shares.unextracted,
-            duplicated=shares.duplicated,
-            failed=shares.failed,
-            estimated=shares.estimated,
-            values=tuple(self.values),
-        )
-        return Measured(point, pool, tuple(self.values), tuple(self.tokens))
 
 
 def draws(largest: int) -> list[int]:
@@ -86,22 +49,74 @@ def draws(largest: int) -> list[int]:
     return sorted({2**i for i in range(largest.bit_length())} | {largest}) if largest else []
 
 
+def chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[int]) -> dict[int, Chances]:
+    """What the strategy comes to at each k. Strategies that draw subsets at random draw as many as the interval over
+    problems asks for: their own error is at most a tenth of its half-width. Computed once for a pool."""
+    known = pool.computed.setdefault((strategy, verifier), {})
+    if missing := [k for k in ks if k not in known]:
+        known |= _chances(pool, strategy, verifier, missing)
+        if isinstance(strategy, SubsetVote):
+            known |= {k: _enough_draws(pool, strategy, verifier, k, known[k]) for k in missing}
+    return {k: known[k] for k in ks}
+
+
+def _enough_draws(pool: GradedPool, vote: SubsetVote, verifier: str, k: int, found: Chances) -> Chances:
+    """The same chances from as many random subsets as their error asks for."""
+    while True:
+        _, low, high = mean_interval(found.values.tolist())
+        error = sqrt(found.variance) / len(found.values)
+        needed = draws_needed(error, (high - low) / 2, vote.draws)
+        if needed == vote.draws:
+            return found
+        vote = vote.with_draws(needed)
+        found = _chances(pool, vote, verifier, [k])[k]
+
+
+def _chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[int]) -> dict[int, Chances]:
+    """In several processes where there are many samples."""
+    every = pool.computed.setdefault(verifier, [candidates_of(g, verifier) for g in pool.problems])
+    rows = list(zip(every, (g.samples.correct for g in pool.problems), strict=True))
+    compute = partial(_of_problems, strategy, ks)
+    if sum(len(candidates) for candidates in every) < MANY:
+        parts = [compute(rows)]
+    else:
+        parts = list(processes(compute, (rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE))))
+    values, tokens, variances = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    return {k: _capped(pool, k, Chances(values[i], tokens[i], float(variances[i].sum()))) for i, k in enumerate(ks)}
+
+
+def _capped(pool: GradedPool, k: int, found: Chances) -> Chances:
+    """Estimates are cut to pass@k together: cut one by one, their mean would be too low."""
+    most, total = float(reach(pool, k).sum()), float(found.values.sum())
+    return replace(found, values=found.values * most / total) if found.variance and 0 < most < total else found
+
+
+def _of_problems(
+    strategy: Strategy, ks: Sequence[int], rows: Sequence[tuple[Candidates, Array]]
+) -> tuple[Array, Array, Array]:
+    """(chance that the answer is right, expected tokens, variance of the chance), [k, problem], from the candidates and
+    which are correct."""
+    values, tokens, variances = (np.zeros((len(ks), len(rows))) for _ in range(3))
+    for column, (candidates, correct) in enumerate(rows):
+        for row, outcome in enumerate(strategy.outcomes(candidates, ks)):
+            values[row, column] = value = min(float(np.dot(outcome.weights, correct)), 1.0)
+            tokens[row, column] = outcome.tokens
+            if outcome.draws:
+                variances[row, column] = draws_variance(value, outcome.draws)
+    return values, tokens, variances
+
+
 def curve(method: Method, verifier: str, pool: GradedPool, rates: Rates) -> list[Measured]:
     """One point per k, all from the same pool: accuracy is the mean over problems of weights @ correct. Where a
     strategy draws subsets at random, `mc_error` is the resulting standard error: sqrt(sum of variances) / Q.
     `verifier`: "" for a method without one."""
-    points, shares = [], quality(pool)
-    for k in draws(pool.depth) if method.votes else draws(min(pool.depth, 1)):
-        row = _Tally(method.name, k, shares, verifier)
-        for g in pool.problems:
-            outcome = method.strategy.outcome(candidates_of(g, verifier), k)
-            value = sum(w for w, correct in zip(outcome.weights, g.correct, strict=True) if correct)
-            if outcome.draws:  # an estimate: capped at pass@k, and with a variance
-                value = min(value, pass_at_k(len(g.correct), sum(g.correct), k))
-                row.variance += draws_variance(value, outcome.draws)
-            row.add(g, value, outcome.tokens)
-        points.append(row.measured(pool, rates))
-    return points
+    ks = draws(pool.depth) if method.votes else draws(min(pool.depth, 1))
+    shares = quality(pool) if ks else None
+    return [
+        _measured(pool, rates, method.name, verifier, k, found, shares)
+        for k, found in chances(pool, method.strategy, verifier, ks).items()
+        if shares
+    ]
 
 
 def along_changes(method: Method, pool: GradedPool, changed: Sequence[GradedPool], rates: Rates) -> Iterator[Measured]:
@@ -120,20 +135,71 @@ def along_changes(method: Method, pool: GradedPool, changed: Sequence[GradedPool
 
 def bound(pool: GradedPool, rates: Rates) -> list[Measured]:
     """pass@k: what a perfect verifier would reach with the same samples."""
-    points, shares = [], quality(pool)
-    for k in draws(pool.depth):
-        row = _Tally(PASS, k, shares)
-        for g in pool.problems:
-            tokens = k * sum(c.usage.completion for c in g.completions) / len(g.completions)
-            row.add(g, pass_at_k(len(g.correct), sum(g.correct), k), tokens)
-        points.append(row.measured(pool, rates, bound=True))
-    return points
-
-
-def candidates_of(g: Graded, verifier: str) -> list[Candidate]:
-    """The samples of a problem as a strategy sees them, with the scores and tokens of a verifier ("": none)."""
-    scores = g.scores[verifier] if verifier else (Score(None),) * len(g.completions)
+    shares = quality(pool)
     return [
-        Candidate(answer, c.usage.completion + s.usage.completion, s.value)
-        for answer, c, s in zip(g.answers, g.completions, scores, strict=True)
+        _measured(pool, rates, PASS, "", k, Chances(reach(pool, k), k * pool.mean("completion")), shares, bound=True)
+        for k in draws(pool.depth)
     ]
+
+
+def reach(pool: GradedPool, k: int) -> Array:
+    """[problem]: pass@k."""
+    pairs = zip(pool.sizes.tolist(), pool.right.tolist(), strict=True)
+    return np.array([pass_at_k(n, right, k) for n, right in pairs])
+
+
+def candidates_of(g: Graded, verifier: str) -> Candidates:
+    """The samples of a problem as a strategy sees them, with the scores and tokens of a verifier ("": none)."""
+    samples = g.samples
+    if not verifier:
+        return Candidates(samples.votes, samples.answers, samples.completion, np.full(len(samples), np.nan))
+    scores = g.scores[verifier]
+    return Candidates(samples.votes, samples.answers, samples.completion + scores.completion, scores.value)
+
+
+def _measured(
+    pool: GradedPool,
+    rates: Rates,
+    method: str,
+    verifier: str,
+    k: int,
+    found: Chances,
+    shares: Quality,
+    bound: bool = False,
+) -> Measured:
+    """The point that these chances make."""
+    values = tuple(found.values.tolist())
+    accuracy, low, high = mean_interval(values)
+    totals = found.tokens + prompt_tokens(pool, k, verifier)
+    generated = float(found.tokens.mean())
+    read = float(totals.mean()) - generated
+    point = CurvePoint(
+        task=pool.task.name,
+        model=pool.model,
+        method=method,
+        verifier=verifier,
+        prompt=pool.prompt,
+        effort=pool.effort or "",
+        change=pool.change,
+        k=k,
+        accuracy=accuracy,
+        low=low,
+        high=high,
+        tokens=generated,
+        total_tokens=float(totals.mean()),
+        dollars=rates.dollars(pool, k, verifier, read, generated),
+        flops=rates.flops(pool, k, verifier, totals),
+        parameters=rates.parameters,
+        problems=len(pool.problems),
+        samples=pool.depth,
+        guess=pool.task.guess,
+        bound=bound,
+        mc_error=sqrt(found.variance) / len(values),
+        truncated=shares.truncated,
+        unextracted=shares.unextracted,
+        duplicated=shares.duplicated,
+        failed=shares.failed,
+        estimated=shares.estimated,
+        values=values,
+    )
+    return Measured(point, pool, values, tuple(found.tokens.tolist()))

@@ -1,37 +1,104 @@
-"""Stored samples -> graded pools -> pools with scores. Each step returns a value; nothing is sampled."""
+"""Stored samples -> graded pools -> pools with scores. Each step returns a value; nothing is sampled.
+
+Texts are read for what is not graded yet, and are not kept: a pool is columns of numbers (grading/columns.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from ttc_bench.core import UNCHANGED, Change, Completion, Problem, Score, Task, Verifier
-from ttc_bench.grading.graders import group
-from ttc_bench.sampling.changes import extended
-from ttc_bench.sampling.plan import Plan
+import numpy as np
+
+from ttc_bench.core import UNCHANGED, Change, Completion, Problem, Request, Score, Task, Verifier
+from ttc_bench.grading.columns import Columns
+from ttc_bench.grading.identity import grading_key, version
+from ttc_bench.grading.many import Elsewhere, Work, grade_many
+from ttc_bench.sampling.changes import TraceChange, extended
+from ttc_bench.sampling.grades import Grades, Key
+from ttc_bench.sampling.plan import Plan, Planned
+from ttc_bench.sampling.pool import SILENT, Watch
 from ttc_bench.sampling.store import Store
 
+Array = np.ndarray[Any, np.dtype[Any]]
 
-@dataclass(frozen=True)
-class Graded:
-    """The samples of one problem under one prompt. All tuples have one entry per sample, in the order of the index."""
 
-    problem: Problem
-    indices: tuple[int, ...]
-    completions: tuple[Completion, ...]
-    answers: tuple[str | None, ...]  # equal answers are equal strings
-    rungs: tuple[str, ...]
-    correct: tuple[bool, ...]
-    scores: Mapping[str, tuple[Score, ...]] = field(default_factory=dict)  # by verifier
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The verdicts of one verifier on the samples of one problem, as columns. Arrays are [sample]."""
+
+    value: Array  # NaN: no verdict
+    prompt: Array  # tokens that the verifier read
+    completion: Array  # and generated
+    parameters: Array  # of its model; NaN where it has no weights here
+    own: Array  # bool: given by the sampling model itself
+
+    @staticmethod
+    def of(scores: Sequence[Score]) -> Scores:
+        rows = [
+            (
+                np.nan if s.value is None else s.value,
+                *(s.usage.prompt, s.usage.completion),
+                np.nan if s.parameters is None else s.parameters,
+                s.own,
+            )
+            for s in scores
+        ]
+        value, prompt, completion, parameters, own = np.array(rows, dtype=float).reshape(-1, 5).T
+        return Scores(value, prompt, completion, parameters, own.astype(bool))
+
+    @staticmethod
+    def free(values: Array) -> Scores:
+        """Verdicts that cost nothing."""
+        none = np.zeros(len(values))
+        return Scores(values, none, none, none * np.nan, none.astype(bool))
 
     @property
-    def distinct(self) -> int:
-        """Different texts among the samples."""
-        return len({(c.text, c.reasoning) for c in self.completions})
+    def tokens(self) -> Array:
+        """Read and generated."""
+        return self.prompt + self.completion
+
+    @cached_property
+    def means(self) -> tuple[float, float]:
+        """Mean tokens that the verifier reads, and generates, for a sample."""
+        return float(self.prompt.mean()), float(self.completion.mean())
+
+    @cached_property
+    def bill(self) -> Bill:
+        here = ~np.isnan(self.parameters)
+        return Bill(
+            float(self.prompt[here].sum()),
+            float(self.completion[here].sum()),
+            float((self.parameters * self.tokens)[here].sum()),
+            bool(((self.tokens > 0) & ~here & ~self.own).any()),
+        )
 
 
-@dataclass(frozen=True)
+class Bill(NamedTuple):
+    """What a verifier's verdicts on one problem cost in all."""
+
+    read: float  # tokens of a model with weights on this machine
+    generated: float
+    work: float  # these tokens times the model's parameters
+    unknown: bool  # whether another model was paid for some, whose price is not known here
+
+
+@dataclass(frozen=True, eq=False)
+class Graded:
+    """The samples of one problem under one prompt, in the order of the index."""
+
+    problem: Problem
+    samples: Columns
+    scores: Mapping[str, Scores] = field(default_factory=dict)  # by verifier
+    request: Request | None = None  # that began them
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+@dataclass(frozen=True, eq=False)
 class GradedPool:
     """All graded samples of one model on one task under one prompt and effort, as sampled or after a change. `asked`:
     the number of samples per problem that the run wants."""
@@ -44,6 +111,7 @@ class GradedPool:
     change: Change = UNCHANGED
     model: str = ""
     compared: bool = False  # whether the run has several models, so that labels include this one
+    after: TraceChange | None = None  # how the change was made
 
     def label(self) -> str:
         """A name for people, unique among the pools of its task: model if there are several, prompt, effort, change."""
@@ -54,75 +122,206 @@ class GradedPool:
         effort = f"effort {self.effort}" if self.effort else ""
         return ", ".join(part for part in (self.prompt, effort, self.change.label()) if part)
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """The number of samples that every problem has: the largest possible k."""
-        return min(len(g.completions) for g in self.problems)
+        return min(len(g) for g in self.problems)
 
-    @property
+    @cached_property
+    def sizes(self) -> Array:
+        """[problem]: the number of its samples."""
+        return np.array([len(g) for g in self.problems])
+
+    @cached_property
+    def right(self) -> Array:
+        """[problem]: the number of right ones among them."""
+        return np.array([int(g.samples.correct.sum()) for g in self.problems])
+
+    def column(self, name: str) -> Array:
+        """A column of all samples, problem after problem."""
+        return np.concatenate([getattr(g.samples, name) for g in self.problems])
+
+    def mean(self, name: str) -> Array:
+        """[problem]: the mean of a column over the samples."""
+        if name not in self._means:
+            self._means[name] = np.array([getattr(g.samples, name).mean() for g in self.problems])
+        return self._means[name]
+
+    @cached_property
+    def computed(self) -> dict[Any, Any]:
+        """What strategies came to on this pool, by strategy and verifier (curves.chances)."""
+        return {}
+
+    @cached_property
+    def _means(self) -> dict[str, Array]:
+        return {}
+
+    @cached_property
+    def shared(self) -> Array:
+        """[problem] bool: whether one prompt serves all samples."""
+        return np.array([bool(g.samples.shares_prompt.all()) for g in self.problems])
+
+    @cached_property
+    def longest_prompt(self) -> Array:
+        """[problem]: the most prompt tokens of a sample."""
+        return np.array([g.samples.prompt.max(initial=0) for g in self.problems])
+
+    @cached_property
     def cached(self) -> float:
         """Share of the prompt tokens that were billed as cached."""
-        usages = [c.usage for g in self.problems for c in g.completions]
-        return sum(u.cached for u in usages) / max(sum(u.prompt for u in usages), 1)
+        return float(self.column("cached").sum() / max(self.column("prompt").sum(), 1))
 
     def changed(self, pools: Sequence[GradedPool]) -> list[GradedPool]:
         """Those of the given pools that are this one after a change."""
         key = (self.model, self.task.name, self.prompt, self.effort)
         return [p for p in pools if p.change and (p.model, p.task.name, p.prompt, p.effort) == key]
 
+    def completions(self, store: Store, g: Graded) -> list[Completion]:
+        """The samples themselves, with their texts, in the order of the columns. Raises StoreError."""
+        assert g.request is not None
+        found = extended(store, self.task, g.request, self.after, self.asked)
+        return [found[index] for index in g.samples.index.tolist()]
 
-def grade(plan: Plan, store: Store) -> list[GradedPool]:
-    """Every pool of a run with its stored samples, graded: each as it was sampled, and after each of its changes."""
-    config, pools = plan.config, []
-    for group_ in plan.groups:
-        first = group_[0]
-        for change in (None, *(plan.changes(first.prompt) if not first.change else ())):
-            graded = tuple(
-                _grade(first.task, p.problem, extended(store, first.task, p.request, change, config.samples))
-                for p in group_
-            )
-            after = change.change if change else first.change
-            compared = len(config.model) > 1
-            pools.append(
-                GradedPool(first.task, first.prompt, first.effort, config.samples, graded, after, plan.name, compared)
-            )
+
+def grade(plan: Plan, store: Store, watch: Watch = SILENT, elsewhere: Elsewhere | None = None) -> list[GradedPool]:
+    """Every pool of a run with its stored samples, graded: each as it was sampled, and after each of its changes. What
+    was graded before is taken from beside the samples, what is new is kept there. `elsewhere`: see grade_many."""
+    grading = _Grading(plan, store, watch)
+    columns = grading.columns(elsewhere)
+    compared = len(plan.config.model) > 1
+    pools = []
+    for group, change in grading.groups:
+        graded = tuple(Graded(p.problem, next(columns), request=p.request) for p in group)
+        first = group[0]
+        after = change.change if change else first.change
+        asked = plan.config.samples
+        pools.append(
+            GradedPool(first.task, first.prompt, first.effort, asked, graded, after, plan.name, compared, change)
+        )
     return pools
 
 
-def _grade(task: Task, problem: Problem, pool: Mapping[int, Completion]) -> Graded:
-    completions = tuple(pool.values())
-    extractions = [task.grader.extract(c.text) for c in completions]
-    right = {answer: task.grader.correct(answer, problem) for answer in {e.answer for e in extractions}}
-    # for votes alone: a class can join what the gold tells apart
-    answers = group([e.answer for e in extractions], task.grader)
-    return Graded(
-        problem,
-        tuple(pool),
-        completions,
-        tuple(answers),
-        tuple(e.rung for e in extractions),
-        tuple(right[e.answer] for e in extractions),
-    )
+class _Grading:
+    """Which columns a run needs, which of them are kept, and how the rest are made."""
+
+    def __init__(self, plan: Plan, store: Store, watch: Watch) -> None:
+        self._store, self._n, self._watch = store, plan.config.samples, watch
+        self._grades = Grades(store, version())
+        self.groups: list[tuple[list[Planned], TraceChange | None]] = [
+            (group, change)
+            for group in plan.groups
+            for change in (None, *(plan.changes(group[0].prompt) if not group[0].change else ()))
+        ]
+        self._wanted = [(planned, change) for group, change in self.groups for planned in group]
+        self._keys = [_key(planned, change) for planned, change in self._wanted]
+        self._kept = self._grades.kept({key for key in self._keys if key.grading})
+        self._counts = self._grades.counts({p.request.address for p, change in self._wanted if not change}, self._n)
+        self._read: dict[Key, Columns] = {}
+        self._present: dict[int, list[int]] = {}  # place in `_wanted` -> indices, where texts had to be read
+        self._lacking = 0  # requests to grade, an upper bound
+        self._made: dict[int, bytes] = {}  # place in `_wanted` -> columns that are not kept in the store
+
+    def columns(self, elsewhere: Elsewhere | None) -> Iterator[Columns]:
+        """The columns of every request and change, in the order of the groups."""
+        for key, packed in self._grades.keep(self._new(elsewhere)):
+            self._kept[key] = packed
+            self._read.pop(key, None)
+        for place in range(len(self._wanted)):
+            columns = self._before(place)
+            if columns is None:
+                columns = Columns.unpack(self._made.pop(place))
+            present = self._present.get(place)
+            kept = columns.index < self._n if present is None else np.isin(columns.index, present)
+            yield columns if kept.all() else columns.only(kept)
+
+    def _new(self, elsewhere: Elsewhere | None) -> Iterator[tuple[Key, bytes]]:
+        """Grades what is not graded yet. Rows that may be kept are passed on, others stay here."""
+        for done, (place, packed) in enumerate(grade_many(self._work(), elsewhere), 1):
+            self._watch.on_grade(done, self._lacking)
+            if self._keys[place].grading:
+                yield self._keys[place], packed
+            else:
+                self._made[place] = packed
+
+    def _work(self) -> Iterator[Work]:
+        lacking = [place for place in range(len(self._wanted)) if not self._complete(place)]
+        self._lacking = len(lacking)
+        for place in lacking:
+            planned, change = self._wanted[place]
+            before = self._before(place)
+            completions = extended(self._store, planned.task, planned.request, change, self._n)
+            self._present[place] = list(completions)
+            if before is None or (completions := before.unlike(completions)):
+                packed = self._kept.get(self._keys[place]) if before is not None else None
+                yield Work(place, planned.task.grader, planned.problem, completions, packed)
+
+    def _before(self, place: int) -> Columns | None:
+        """The kept columns of a request, None where there are none that can be read."""
+        key = self._keys[place]
+        if key in self._kept and key not in self._read:
+            with contextlib.suppress(ValueError):
+                self._read[key] = Columns.unpack(self._kept[key])
+        return self._read.get(key)
+
+    def _complete(self, place: int) -> bool:
+        """Whether the kept columns are of just the samples that are stored: one that is stored never changes, so their
+        numbers tell without a look at their texts. A changed sample is put together from several."""
+        planned, change = self._wanted[place]
+        before = self._before(place)
+        if before is None or change is not None:
+            return False
+        index = before.index[before.index < self._n]
+        return (len(index), int(index.sum())) == self._counts[planned.request.address]
+
+
+def _key(planned: Planned, change: TraceChange | None) -> Key:
+    """`grading` is empty where nothing may be kept."""
+    grading = grading_key(planned.task.grader, planned.problem)
+    return Key(planned.request.address, change.key if change else "", grading or "")
 
 
 async def score(
-    plan: Plan, pools: Sequence[GradedPool], verifiers: Mapping[str, Sequence[Verifier]]
+    plan: Plan, store: Store, pools: Sequence[GradedPool], verifiers: Mapping[str, Sequence[Verifier]]
 ) -> list[GradedPool]:
-    """The same pools, with scores where a verified method chooses from their samples. Each verifier is called once for
-    all of its samples, so that a model is loaded once and can batch samples of different problems. `verifiers`: by name
-    of the task."""
+    """The same pools, with scores where a verified method chooses from their samples. Each verifier is asked once for
+    all samples that it has no score of, so that a model is loaded once and can batch samples of different problems.
+    `verifiers`: by name of the task."""
     chosen_from = [p for p in pools if p.prompt in plan.config.verified_prompts and not p.change]
     # in the order in which the user named them
-    names = {task: [verifier.name for verifier in of_task] for task, of_task in verifiers.items()}
-    scores: dict[int, dict[str, tuple[Score, ...]]] = {
-        id(g): dict.fromkeys(names[p.task.name], ()) for p in chosen_from for g in p.problems
-    }
-    served: dict[int, tuple[Verifier, list[Graded]]] = {}
+    scores: dict[int, dict[str, Scores]] = {id(g): {} for p in chosen_from for g in p.problems}
+    served: dict[int, tuple[Verifier, list[tuple[GradedPool, Graded]]]] = {}
     for pool in chosen_from:
         for verifier in verifiers[pool.task.name]:
-            served.setdefault(id(verifier), (verifier, []))[1].extend(pool.problems)
+            served.setdefault(id(verifier), (verifier, []))[1].extend((pool, g) for g in pool.problems)
     for verifier, graded in served.values():
-        verdicts = iter(await verifier.score([(g.problem, c) for g in graded for c in g.completions]))
-        for g in graded:
-            scores[id(g)][verifier.name] = tuple(islice(verdicts, len(g.completions)))
-    return [replace(p, problems=tuple(replace(g, scores=scores.get(id(g), {})) for g in p.problems)) for p in pools]
+        for (_, g), verdicts in zip(graded, await _verdicts(store, verifier, graded), strict=True):
+            scores[id(g)][verifier.name] = verdicts
+    names = {task: [verifier.name for verifier in of_task] for task, of_task in verifiers.items()}
+
+    def scored(pool: GradedPool, g: Graded) -> Graded:
+        return replace(
+            g, scores={name: scores[id(g)][name] for name in names[pool.task.name]} if id(g) in scores else {}
+        )
+
+    return [replace(p, problems=tuple(scored(p, g) for g in p.problems)) for p in pools]
+
+
+async def _verdicts(store: Store, verifier: Verifier, graded: Sequence[tuple[GradedPool, Graded]]) -> list[Scores]:
+    """The scores of each of these, from what was recorded or stored where that is enough."""
+    if verifier.signal:
+        nothing = np.full(0, np.nan)
+        recorded = [g.samples.signals.get(verifier.signal, nothing) for _, g in graded]
+        return [
+            Scores.free(values if len(values) else np.full(len(g), np.nan))
+            for values, (_, g) in zip(recorded, graded, strict=True)
+        ]
+    if verifier.grades:
+        return [Scores.free(g.samples.correct.astype(float)) for _, g in graded]
+    known = [verifier.known([content.tobytes().hex() for content in g.samples.content]) for _, g in graded]
+    asked: list[tuple[Problem, Completion]] = []
+    for (pool, g), of_problem in zip(graded, known, strict=True):
+        if None in of_problem:
+            completions = pool.completions(store, g)
+            asked += [(g.problem, c) for c, score in zip(completions, of_problem, strict=True) if score is None]
+    given = iter(await verifier.score(asked) if asked else ())
+    return [Scores.of([next(given) if score is None else score for score in of_problem]) for of_problem in known]

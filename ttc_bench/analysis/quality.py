@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ttc_bench.analysis.graded import GradedPool
-from ttc_bench.core import Score
 from ttc_bench.sampling.plan import Plan
 
 SAME_TEXT = "the server probably ignores the temperature or the seed"
@@ -46,19 +47,22 @@ class Quality:
 
 def quality(pool: GradedPool) -> Quality:
     """The shares of one pool."""
-    completions = [c for g in pool.problems for c in g.completions]
-    n, requested = len(completions), pool.asked * len(pool.problems)
-    distinct = sum(g.distinct for g in pool.problems)
+    n, requested = int(pool.sizes.sum()), pool.asked * len(pool.problems)
+    distinct = sum(g.samples.distinct for g in pool.problems)
+
+    def share(of: Any) -> float:
+        return int(of.sum()) / max(n, 1)
+
     return Quality(
         name=f"{pool.task.name}, {pool.label()}",
         task=pool.task.name,
         model=pool.model,
         samples_of=pool.samples_label(),
-        truncated=sum(c.stop_reason == "length" for c in completions) / max(n, 1),
-        unextracted=sum(a is None for g in pool.problems for a in g.answers) / max(n, 1),
+        truncated=share(pool.column("length")),
+        unextracted=share(pool.column("answer") < 0),
         duplicated=(n - distinct) / max(n, 1),
         failed=1 - n / requested,
-        estimated=sum(c.usage.source == "estimate" for c in completions) / max(n, 1),
+        estimated=share(pool.column("estimated")),
         samples=n,
         problems=len(pool.problems),
     )
@@ -75,7 +79,7 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
     for pool in pools:
         name = f"{pool.task.name}, {pool.label()}"
         requested = pool.asked * len(pool.problems)
-        holes = requested - sum(len(g.completions) for g in pool.problems)
+        holes = requested - int(pool.sizes.sum())
         if holes:
             sentences.append(
                 f"{name}: {holes} of {requested} samples are missing (failed, or not asked for), "
@@ -85,8 +89,8 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
             sentences.append(
                 f"{name}: verifier {verifier} gave no score for {share:.1%} of the samples; those rank last"
             )
-        several = [g for g in pool.problems if len(g.completions) > 1]
-        if several and temperature > 0 and all(g.distinct == 1 for g in several):
+        several = [g for g in pool.problems if len(g) > 1]
+        if several and temperature > 0 and all(g.samples.distinct == 1 for g in several):
             sentences.append(
                 f"{name}: all samples of every problem are the same text at temperature {temperature:g}; "
                 f"{likely_reason or SAME_TEXT}; more samples buy nothing here"
@@ -105,9 +109,9 @@ def failures(reasons: Mapping[str, int]) -> list[str]:
 
 def _unscored(pool: GradedPool) -> dict[str, float]:
     """Verifier -> share of the samples without a verdict, where it is above 0."""
-    scores: dict[str, list[Score]] = {}
+    missing: dict[str, list[Any]] = {}
     for g in pool.problems:
-        for verifier, verdicts in g.scores.items():
-            scores.setdefault(verifier, []).extend(verdicts)
-    shares: dict[str, Any] = {v: sum(s.value is None for s in of) / max(len(of), 1) for v, of in scores.items()}
+        for verifier, scores in g.scores.items():
+            missing.setdefault(verifier, []).append(np.isnan(scores.value))
+    shares = {verifier: float(np.concatenate(of).mean()) for verifier, of in missing.items() if sum(map(len, of))}
     return {verifier: share for verifier, share in shares.items() if share}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from math import isnan
+from collections.abc import Sequence
+from math import floor
 
 import numpy as np
 
 from ttc_bench.analysis.costs import prompt_tokens
-from ttc_bench.analysis.curves import candidates_of, draws
-from ttc_bench.analysis.graded import GradedPool
-from ttc_bench.analysis.stats import mean, paired_difference, pass_at_k
+from ttc_bench.analysis.curves import chances, draws, reach
+from ttc_bench.analysis.graded import Array, GradedPool, Scores
+from ttc_bench.analysis.stats import paired_difference
 from ttc_bench.analysis.verifier_quality import (
     Diagnosis,
     Interval,
@@ -24,7 +25,6 @@ from ttc_bench.core import Strategy
 from ttc_bench.strategies.exact import BestOfN, MajorityVote
 
 MAJORITY = "majority"
-SEED = 0  # of the bootstraps, so that equal samples give equal intervals
 
 
 def diagnose(pool: GradedPool) -> list[Diagnosis]:
@@ -44,67 +44,81 @@ def _verifier(pool: GradedPool, verifier: str) -> Diagnosis:
     """The diagnosis of a verifier: selections, AUROC, calibration and costs."""
     scored: list[Scored] = []
     for g in pool.problems:
-        rows = zip(g.scores[verifier], g.answers, g.correct, strict=True)
+        scores = g.scores[verifier].value
         # unreadable answers are left out: no verifier is needed to reject them
-        readable = [(s.value, right) for s, answer, right in rows if answer is not None and s.value is not None]
-        readable = [(value, right) for value, right in readable if not isnan(value)]
-        scored.append(([value for value, _ in readable], [right for _, right in readable]))
+        readable = (g.samples.answer >= 0) & ~np.isnan(scores)
+        scored.append((scores[readable], g.samples.correct[readable]))
     within, mixed = within_auroc(scored)
-    fit = calibration([v for values, _ in scored for v in values], [r for _, right in scored for r in right])
-    verdicts = [s for g in pool.problems for s in g.scores[verifier]]
-    unknown = any(s.parameters is None and (s.usage.prompt or s.usage.completion) for s in verdicts)
-    flops = [2.0 * (s.parameters or 0) * (s.usage.prompt + s.usage.completion) for s in verdicts]
+    fit = calibration(np.concatenate([s for s, _ in scored]), np.concatenate([right for _, right in scored]))
+    every = [g.scores[verifier] for g in pool.problems]
     return Diagnosis(
         task=pool.task.name,
         model=pool.model,
         pool=pool.label(),
         selector=verifier,
         problems=len(pool.problems),
-        judged=sum(len(values) for values, _ in scored),
-        auroc=pooled_auroc(scored, np.random.default_rng(SEED)),
+        judged=sum(len(scores) for scores, _ in scored),
+        auroc=pooled_auroc(scored),
         within=within,
         mixed=mixed,
         ece=fit[0] if fit else None,
         bins=fit[1] if fit else (),
-        generated=mean([s.usage.completion for s in verdicts]),
-        read=mean([s.usage.prompt for s in verdicts]),
-        flops=None if unknown else mean(flops),
+        generated=float(np.concatenate([s.completion for s in every]).mean()),
+        read=float(np.concatenate([s.prompt for s in every]).mean()),
+        flops=_flops(every),
         choices=_selections(pool, verifier),
     )
 
 
+def _flops(every: Sequence[Scores]) -> float | None:
+    """Mean FLOPs of the verifier per sample; None where the parameters of its model are not known."""
+    tokens = np.concatenate([s.tokens for s in every])
+    parameters = np.concatenate([s.parameters for s in every])
+    if (np.isnan(parameters) & (tokens > 0)).any():
+        return None
+    return float((2.0 * np.nan_to_num(parameters) * tokens).mean())
+
+
 def _selections(pool: GradedPool, verifier: str) -> tuple[Selection, ...]:
-    return tuple(_selection(pool, verifier, k) for k in draws(pool.depth) if k > 1)
-
-
-def _selection(pool: GradedPool, verifier: str, k: int) -> Selection:
+    ks = [k for k in draws(pool.depth) if k > 1]
     strategy: Strategy = BestOfN() if verifier else MajorityVote()
-    chosen, tokens = _accuracies(pool, strategy, verifier, k), _tokens(pool, verifier, k)
-    single = [sum(g.correct) / len(g.correct) for g in pool.problems]
-    reach = [pass_at_k(len(g.correct), sum(g.correct), k) for g in pool.problems]
-    votes = max((j for j in range(1, pool.depth + 1) if _tokens(pool, "", j) <= tokens * (1 + 1e-9)), default=1)
-    rival = _accuracies(pool, MajorityVote(), "", votes) if verifier else chosen
-    paired = verifier and len(chosen) > 1
-    return Selection(
-        k=k,
-        accuracy=mean(chosen),
-        one=mean(single),
-        reach=mean(reach),
-        tokens=tokens,
-        recovered=recovered(chosen, single, reach, np.random.default_rng(SEED)),
-        rival_k=votes,
-        rival=mean(rival),
-        ahead=Interval(*paired_difference(rival, chosen)) if paired else None,
-    )
+    chosen = {k: found.values for k, found in chances(pool, strategy, verifier, ks).items()}
+    tokens = {k: float(_tokens(pool, verifier, k).mean()) for k in ks}
+    votes = {k: _votes_for(pool, tokens[k]) for k in ks}
+    rivals = chances(pool, MajorityVote(), "", sorted(set(votes.values()))) if verifier else {}
+    single = pool.mean("correct")
+    selections = []
+    for k in ks:
+        rival = rivals[votes[k]].values if verifier else chosen[k]
+        pair = rival.tolist(), chosen[k].tolist()
+        selections.append(
+            Selection(
+                k=k,
+                accuracy=float(chosen[k].mean()),
+                one=float(single.mean()),
+                reach=float(reach(pool, k).mean()),
+                tokens=tokens[k],
+                recovered=recovered(chosen[k], single, reach(pool, k)),
+                rival_k=votes[k],
+                rival=float(rival.mean()),
+                ahead=Interval(*paired_difference(*pair)) if verifier and len(pair[0]) > 1 else None,
+            )
+        )
+    return tuple(selections)
 
 
-def _accuracies(pool: GradedPool, strategy: Strategy, verifier: str, k: int) -> list[float]:
-    """[problem]: the chance that the chosen answer is right."""
-    weights = [strategy.outcome(candidates_of(g, verifier), k).weights for g in pool.problems]
-    return [float(np.dot(w, g.correct)) for w, g in zip(weights, pool.problems, strict=True)]
+def _tokens(pool: GradedPool, verifier: str, k: int) -> Array:
+    """[problem]: tokens read and generated for k samples, the verifier's included."""
+    generated = pool.mean("completion")
+    if verifier:
+        generated = generated + np.array([g.scores[verifier].means[1] for g in pool.problems])
+    return k * generated + prompt_tokens(pool, k, verifier)
 
 
-def _tokens(pool: GradedPool, verifier: str, k: int) -> float:
-    """Mean over problems of the tokens read and generated for k samples, the verifier's included."""
-    generated = [sum(c.tokens for c in candidates_of(g, verifier)) / len(g.completions) for g in pool.problems]
-    return mean([k * t + prompt_tokens(g, k, verifier) for t, g in zip(generated, pool.problems, strict=True)])
+def _votes_for(pool: GradedPool, tokens: float) -> int:
+    """The most samples of the pool that a majority vote can use for so many tokens, at least one. What j samples cost
+    is a line in j: a prompt that all samples share is its beginning, everything else its slope."""
+    first = float(_tokens(pool, "", 1).mean())
+    slope = float(_tokens(pool, "", 2).mean()) - first
+    most = 1 + floor((tokens * (1 + 1e-9) - first) / slope) if slope > 0 else pool.depth
+    return min(max(most, 1), pool.depth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import comb
 
 from ttc_bench.analysis.intervals import ROUNDING, TAIL, difference_limits, mean_limits
@@ -16,6 +17,7 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
+@lru_cache(maxsize=65_536)
 def pass_at_k(n: int, c: int, k: int) -> float:
     """Chance that k of n samples, c of them correct, hold a correct one: 1 - C(n-c, k)/C(n, k) (Chen et al. 2021,
     arXiv:2107.03374). Raises NotEnoughSamples for k > n."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from math import log2
 
+import numpy as np
+
 from ttc_bench.analysis.graded import Graded, GradedPool
 from ttc_bench.analysis.stats import mean
 from ttc_bench.core import CurvePoint
@@ -45,13 +47,12 @@ def figures(pools: Sequence[GradedPool]) -> list[BudgetFigures]:
         steps = sorted(
             (p for p in pool.changed(pools) if p.change.kind == "budget"), key=lambda step: step.change.amount
         )
-        if len(steps) < 2 or not all(g.correct for step in steps for g in step.problems):
+        if len(steps) < 2 or not all(step.depth for step in steps):
             continue
         announced = steps[0].change.announced
         curve = [(_tokens(step), _accuracy(step)) for step in steps]
         best = max(accuracy for _, accuracy in curve)
         over = None if announced else _overthinking(pool, steps)
-        completions = [c for g in pool.problems for c in g.completions]
         rows.append(
             BudgetFigures(
                 task=pool.task.name,
@@ -64,7 +65,7 @@ def figures(pools: Sequence[GradedPool]) -> list[BudgetFigures]:
                 scaling=scaling(curve),
                 performance=best,
                 performance_at=next(s.change.amount for s, (_, a) in zip(steps, curve, strict=True) if a == best),
-                finished=mean([float(c.stop_reason == "stop") for c in completions]),
+                finished=1 - float(pool.column("length").mean()),
                 overthought=over[0] if over else None,
                 idle_tokens=over[1] if over else None,
                 idle_share=over[2] if over else None,
@@ -134,8 +135,10 @@ def _overthinking(pool: GradedPool, steps: Sequence[GradedPool]) -> tuple[float,
     over, idle, spent = [], [], []
     for i, graded in enumerate(pool.problems):
         earlier = [(step.change.amount, _by_index(step.problems[i])) for step in steps]
-        for index, right, c in zip(graded.indices, graded.correct, graded.completions, strict=True):
-            tokens = c.usage.reasoning or c.usage.completion
+        samples = graded.samples
+        traces = np.where(samples.reasoning > 0, samples.reasoning, samples.completion)
+        rows = zip(samples.index.tolist(), samples.correct.tolist(), traces.tolist(), strict=True)
+        for index, right, tokens in rows:
             stops = [(b, right_at[index]) for b, right_at in earlier if index in right_at and b < tokens]
             if not right:
                 over.append(float(any(r for _, r in stops)))
@@ -152,18 +155,18 @@ def _overthinking(pool: GradedPool, steps: Sequence[GradedPool]) -> tuple[float,
 
 
 def _by_index(g: Graded) -> dict[int, bool]:
-    return dict(zip(g.indices, g.correct, strict=True))
+    return dict(zip(g.samples.index.tolist(), g.samples.correct.tolist(), strict=True))
 
 
 def _accuracy(pool: GradedPool) -> float:
-    return mean([mean([float(c) for c in g.correct]) for g in pool.problems])
+    return float(pool.mean("correct").mean())
 
 
 def _tokens(pool: GradedPool) -> float:
-    return mean([mean([float(c.usage.completion) for c in g.completions]) for g in pool.problems])
+    return float(pool.mean("completion").mean())
 
 
 def _within_budget(pool: GradedPool) -> float:
     """Share of the samples whose thinking stayed within the budget that was announced."""
-    used = [c.usage.reasoning or c.usage.completion for g in pool.problems for c in g.completions]
-    return mean([float(tokens <= pool.change.amount) for tokens in used])
+    reasoning, completion = pool.column("reasoning"), pool.column("completion")
+    return float((np.where(reasoning > 0, reasoning, completion) <= pool.change.amount).mean())

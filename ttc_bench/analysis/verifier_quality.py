@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
 from typing import Any
 
@@ -17,8 +18,11 @@ from ttc_bench.analysis.intervals import CONFIDENCE
 from ttc_bench.analysis.stats import mean_interval
 
 SampleArray = np.ndarray[Any, np.dtype[Any]]
+Values = Sequence[float] | SampleArray
 BINS = 10
 RESAMPLES = 1_000
+SEED = 0  # of the bootstraps
+LEVELS = 2_000  # of scores, in a bootstrap
 
 
 @dataclass(frozen=True)
@@ -83,25 +87,45 @@ class Diagnosis:
     choices: tuple[Selection, ...] = ()  # one per k
 
 
-Scored = tuple[Sequence[float], Sequence[bool]]  # of one problem: the scores of its samples, and which are right
+Scored = tuple[SampleArray, SampleArray]  # of one problem: the scores of its samples, and which are right
 
 
-def auroc(scores: Sequence[float], right: Sequence[bool]) -> float:
+def auroc(scores: Values, right: Sequence[bool] | SampleArray) -> float:
     """Chance that a right sample scores above a wrong one, ties counting 1/2 (Hanley and McNeil 1982: the area under
     the ROC curve). NaN where all or none are right."""
-    return _Ranked(scores, right).auroc(np.ones(len(scores)))
+    every, places = np.unique(np.asarray(scores, float), return_inverse=True)
+    yes = np.asarray(right, bool)
+    counts = [np.bincount(places[which], minlength=len(every)) for which in (yes, ~yes)]
+    return float(_area(*counts))
 
 
-def pooled_auroc(problems: Sequence[Scored], rng: np.random.Generator) -> Interval | None:
-    """AUROC over the samples of all problems; bootstrap over problems. None where all or no samples are right."""
-    scores, right = [s for of, _ in problems for s in of], [r for _, of in problems for r in of]
-    ranked = _Ranked(scores, right)
-    value = ranked.auroc(np.ones(len(scores)))
+def pooled_auroc(problems: Sequence[Scored]) -> Interval | None:
+    """AUROC over the samples of all problems; bootstrap over problems. None where all or no samples are right. Above
+    LEVELS different scores, the bootstrap (not the value) takes neighbouring ones as tied."""
+    scores, right = np.concatenate([s for s, _ in problems]), np.concatenate([r for _, r in problems]).astype(bool)
+    value = auroc(scores, right)
     if np.isnan(value):
         return None
+    every, level = np.unique(scores, return_inverse=True)
+    if len(every) > LEVELS:  # of about as many samples each
+        level = np.searchsorted(np.sort(scores), scores) * LEVELS // len(scores)
+        _, level = np.unique(level, return_inverse=True)
     owner = np.repeat(np.arange(len(problems)), [len(of) for of, _ in problems])
-    counts = resamples(len(problems), rng)
-    return _percentiles(value, np.array([ranked.auroc(row[owner]) for row in counts]))
+    shape = len(problems), int(level.max()) + 1
+    counts = resamples(len(problems)).astype(float)
+    yes, no = (
+        counts @ np.bincount(owner[of] * shape[1] + level[of], minlength=shape[0] * shape[1]).reshape(shape)
+        for of in (right, ~right)
+    )
+    return _percentiles(value, _area(yes, no))
+
+
+def _area(right: SampleArray, wrong: SampleArray) -> SampleArray:
+    """The area under the ROC curve from the numbers of right and wrong samples at each score, [..., score], lowest
+    first. NaN where either are none."""
+    pairs = right.sum(axis=-1) * wrong.sum(axis=-1)
+    above = (right * (wrong.cumsum(axis=-1) - wrong / 2)).sum(axis=-1)
+    return np.asarray(np.divide(above, pairs, out=np.full(np.shape(pairs), nan), where=pairs > 0))
 
 
 def within_auroc(problems: Sequence[Scored]) -> tuple[Interval | None, int]:
@@ -112,7 +136,7 @@ def within_auroc(problems: Sequence[Scored]) -> tuple[Interval | None, int]:
     return (Interval(*mean_interval(values)), len(values)) if values else (None, 0)
 
 
-def calibration(scores: Sequence[float], right: Sequence[bool]) -> tuple[float, tuple[Bin, ...]] | None:
+def calibration(scores: Values, right: Sequence[bool] | SampleArray) -> tuple[float, tuple[Bin, ...]] | None:
     """(expected calibration error, its bins): the mean over samples of |share right - mean score| in ten bins of equal
     mass (Naeini et al. 2015; equal mass after Nixon et al. 2019, arXiv:1904.01685). Equal scores share a bin, so bins
     can be fewer. None where a score is outside 0..1: such scores claim no probability, and none is fitted to them."""
@@ -127,23 +151,25 @@ def calibration(scores: Sequence[float], right: Sequence[bool]) -> tuple[float, 
     return sum(b.samples * abs(b.accuracy - b.score) for b in bins) / len(s), tuple(bins)
 
 
-def recovered(
-    chosen: Sequence[float], single: Sequence[float], reach: Sequence[float], rng: np.random.Generator
-) -> Interval | None:
+def recovered(chosen: Values, single: Values, reach: Values) -> Interval | None:
     """Share of the gap between pass@1 (`single`) and pass@k (`reach`) that a choice closes, all [problem]; bootstrap
     over problems. Below 0: worse than a random sample. None if there is no gap."""
     gain, gap = np.subtract(chosen, single), np.subtract(reach, single)
     if gap.sum() <= 1e-9 * len(gap):
         return None
-    counts = resamples(len(gap), rng)
+    counts = resamples(len(gap))
     gains, gaps = counts @ gain, counts @ gap
     has_gap = gaps > 1e-9 * len(gap)
     return _percentiles(float(gain.sum() / gap.sum()), gains[has_gap] / gaps[has_gap])
 
 
-def resamples(problems: int, rng: np.random.Generator) -> SampleArray:
-    """[resample, problem]: how often each problem is drawn when as many are drawn with replacement."""
-    return rng.multinomial(problems, np.full(problems, 1 / problems), RESAMPLES)
+@lru_cache(maxsize=4)
+def resamples(problems: int) -> SampleArray:
+    """[resample, problem]: how often each problem is drawn when as many are drawn with replacement. Always the same, so
+    that equal samples give equal intervals."""
+    counts = np.random.default_rng(SEED).multinomial(problems, np.full(problems, 1 / problems), RESAMPLES)
+    counts.setflags(write=False)
+    return counts
 
 
 def _percentiles(value: float, values: SampleArray) -> Interval:
@@ -151,26 +177,6 @@ def _percentiles(value: float, values: SampleArray) -> Interval:
     valid = values[~np.isnan(values)]
     low, high = np.quantile(valid, [tail, 1 - tail]) if len(valid) else (nan, nan)
     return Interval(value, float(low), float(high))
-
-
-class _Ranked:
-    """Samples sorted by score once, so that a bootstrap only needs new weights."""
-
-    def __init__(self, scores: Sequence[float], right: Sequence[bool]) -> None:
-        self.order = np.argsort(np.asarray(scores, float), kind="stable")
-        ordered = np.asarray(scores, float)[self.order]
-        self.right = np.asarray(right, bool)[self.order]
-        self.starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, int)
-
-    def auroc(self, weights: SampleArray) -> float:
-        """`weights` [sample]: how often each sample counts."""
-        if not len(weights):
-            return nan
-        w = weights[self.order]
-        right = np.add.reduceat(w * self.right, self.starts)  # by distinct score
-        wrong = np.add.reduceat(w * ~self.right, self.starts)
-        pairs = right.sum() * wrong.sum()
-        return float((right * (wrong.cumsum() - wrong / 2)).sum() / pairs) if pairs else nan
 
 
 def rows(diagnoses: Sequence[Diagnosis]) -> list[dict[str, Any]]:

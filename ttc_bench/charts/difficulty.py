@@ -7,16 +7,19 @@ the top left corner of a panel.
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ttc_bench.analysis.difficulty import DifficultyPoint
+from ttc_bench.charts import vegalite
 from ttc_bench.charts.layout import LETTER, LINE
 from ttc_bench.charts.tokens import FONT, GREY, INK, line_names
+from ttc_bench.charts.vegalite import SCHEMA, Tables, field, layer, tooltip
 from ttc_bench.core import CurvePoint, Line
 from ttc_bench.errors import TtcError
 
@@ -51,8 +54,8 @@ class Block:
 class Ink:
     """The data rows of a panel: coloured cells and texts."""
 
-    cells: list[dict[str, Any]] = field(default_factory=list)
-    texts: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    texts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def write(
         self, text: str, x: float, y: float, align: str = "left", size: int = 11, color: str = INK, angle: int = 0
@@ -68,11 +71,9 @@ def accuracy_by_difficulty(
 ) -> dict[str, Any]:
     """A Vega-Lite specification: one heat map per task and model. `interactive` adds tooltips: accuracy, interval,
     tokens, problems. `narrow` is for a page of 400 pixels. Raises TtcError where there is nothing to draw."""
-    import altair as alt
-
     if not points:
         raise TtcError("a chart by difficulty needs problems of at least two difficulties, got none")
-    tables: dict[str, list[dict[str, Any]]] = {}
+    tables: Tables = {}
     panels: list[dict[str, Any]] = []
     for task, model in dict.fromkeys((p.point.task, p.point.model) for p in points):
         of_panel = [p for p in points if (p.point.task, p.point.model) == (task, model)]
@@ -94,7 +95,7 @@ def accuracy_by_difficulty(
     footer = [row for text in HEAT_MAP_NOTES for row in textwrap.wrap(text, letters)]
     caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
     return {
-        "$schema": alt.SCHEMA_URL,
+        "$schema": SCHEMA,
         "config": {"font": FONT, "background": "white", "view": {"stroke": None}},
         "title": caption | {"fontSize": 10, "fontWeight": "normal", "color": GREY},
         "columns": 1,
@@ -106,14 +107,7 @@ def accuracy_by_difficulty(
 
 def save(points: Sequence[DifficultyPoint], folder: Path) -> list[Path]:
     """Writes accuracy_by_difficulty.png (2.5 times screen resolution) and .svg into `folder`; returns the two paths."""
-    import vl_convert
-
-    spec = accuracy_by_difficulty(points)
-    folder.mkdir(parents=True, exist_ok=True)
-    png, svg = folder / "accuracy_by_difficulty.png", folder / "accuracy_by_difficulty.svg"
-    png.write_bytes(vl_convert.vegalite_to_png(spec, scale=2.5))
-    svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-    return [png, svg]
+    return vegalite.draw("accuracy_by_difficulty", accuracy_by_difficulty(points), folder)
 
 
 def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
@@ -209,30 +203,20 @@ def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> 
     }
 
 
-def _layers(
-    ink: Ink, width: float, height: float, interactive: bool, tables: dict[str, list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
+def _layers(ink: Ink, width: float, height: float, interactive: bool, tables: Tables) -> list[dict[str, Any]]:
     """Layers with cells, texts and tooltips. Data rows are added to the specification by name, as in tokens.py."""
-    import altair as alt
-
-    def layer(rows: list[dict[str, Any]]) -> Any:
-        name = f"rows{len(tables)}"
-        tables[name] = rows
-        return alt.Chart(alt.NamedData(name))
-
-    xs = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, width], nice=False))
-    ys = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height, 0], nice=False))
+    xs = field("x:Q", axis=None, scale={"domain": [0, width], "nice": False})
+    ys = field("y:Q", axis=None, scale={"domain": [height, 0], "nice": False})
     stops = [i / (len(BLUES) - 1) for i in range(len(BLUES))]
-    colour = alt.Color("value:Q", legend=None, scale=alt.Scale(domain=stops, range=list(BLUES)))
-    cells = layer(ink.cells).mark_rect(stroke="#cccccc", strokeWidth=0.5)
-    look = {name: alt.ExprRef(f"datum.{name}") for name in ("align", "fontSize", "color", "angle")}
+    colour = field("value:Q", legend=None, scale={"domain": stops, "range": list(BLUES)})
+    cell = {"x": xs, "y": ys, "x2": field("x2"), "y2": field("y2")}
+    look = {name: {"expr": f"datum.{name}"} for name in ("align", "fontSize", "color", "angle")}
+    words = {"x": xs, "y": ys, "text": field("text:N")}
     layers = [
-        cells.encode(xs, ys, x2="x2:Q", y2="y2:Q", color=colour),
-        layer(ink.texts).mark_text(baseline="middle", lineBreak="\n", **look).encode(xs, ys, text="text:N"),
+        layer(tables, ink.cells, "rect", cell | {"color": colour}, stroke="#cccccc", strokeWidth=0.5),
+        layer(tables, ink.texts, "text", words, baseline="middle", lineBreak="\n", **look),
     ]
     if interactive:  # on top, so that the number in a cell does not hide the cell from the pointer
-        fields = ("method", "k", "difficulty", "accuracy", "95% interval", "problems", "tokens generated")
-        over = layer(ink.cells).mark_rect(opacity=0)
-        layers.append(over.encode(xs, ys, x2="x2:Q", y2="y2:Q", tooltip=[alt.Tooltip(f"{f}:N") for f in fields]))
-    # validated once, as a whole, by a test; the schema and the settings belong to the page
-    return [{k: v for k, v in e.to_dict(validate=False).items() if k not in ("$schema", "config")} for e in layers]
+        columns = ("method", "k", "difficulty", "accuracy", "95% interval", "problems", "tokens generated")
+        layers.append(layer(tables, ink.cells, "rect", cell | {"tooltip": tooltip(*columns)}, opacity=0))
+    return layers

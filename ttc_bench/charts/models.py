@@ -12,11 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench.charts.layout import LETTER, LINE, Frame, domain, side_by_side, ticks, write
-from ttc_bench.charts.tokens import COLOURS, FONT, GREY, INK, PALE, Figure, colour_and_shape, effort_sweeps, text_layers
+from ttc_bench.charts.tokens import (
+    ACCURACY,
+    COLOURS,
+    FONT,
+    GREY,
+    INK,
+    PALE,
+    Figure,
+    colour_and_shape,
+    effort_sweeps,
+    text_layers,
+)
+from ttc_bench.charts.vegalite import SCHEMA, Tables, draw, field
 from ttc_bench.core import CurvePoint
 from ttc_bench.model_names import labels
 
-Tables = dict[str, list[dict[str, Any]]]  # rows by name, of all panels of a picture
 METHOD_MARKS = {  # method -> shape and dash
     "direct": ("square", [1, 0]),
     "cot": ("circle", [1, 0]),
@@ -52,15 +63,7 @@ def specs(points: Sequence[CurvePoint]) -> dict[str, dict[str, Any]]:
 
 def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
     """Writes a PNG (2.5 times screen resolution) and an SVG of each picture into `folder`; returns their paths."""
-    import vl_convert
-
-    paths = []
-    for name, spec in specs(points).items():
-        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-        png.write_bytes(vl_convert.vegalite_to_png(spec, scale=2.5))
-        svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-        paths += [png, svg]
-    return paths
+    return [path for name, spec in specs(points).items() for path in draw(name, spec, folder)]
 
 
 def _thinking(points: Sequence[CurvePoint], names: dict[str, str], tables: Tables) -> dict[str, Any]:
@@ -130,35 +133,30 @@ def _panel(
     title: str,
     guides: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    import altair as alt
-
-    axis = alt.Axis(values=ticks(frame.left, frame.right, frame.width, 5), format="~s", grid=False, domainColor=INK)
-    scale = alt.Scale(type="log", domain=[frame.left, frame.right], nice=False)
-    xs = alt.X("x:Q", title=title, axis=axis, scale=scale)
-    ys = alt.Y(
-        "y:Q",
-        title="accuracy",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", gridColor="#ececec", domain=False, ticks=False),
-    )
+    values = ticks(frame.left, frame.right, frame.width, 5)
+    axis = {"values": values, "format": "~s", "grid": False, "domainColor": INK}
+    scale = {"type": "log", "domain": [frame.left, frame.right], "nice": False}
+    xs = field("x:Q", title=title, axis=axis, scale=scale)
     colour, shape = colour_and_shape(figure)
-    dash = alt.StrokeDash("line:N", legend=None, scale=alt.Scale(domain=list(dashes), range=list(dashes.values())))
-    layer = figure.layer
+    dash = field("line:N", legend=None, scale={"domain": list(dashes), "range": list(dashes.values())})
+    layer, place = figure.layer, {"x": xs, "y": ACCURACY}
     over = _rows_of_names(guides, frame)
+    named = {"x": xs, "y": field("y:Q"), "text": field("text:N")}
+    bars = place | {"y2": field("high"), "color": colour}
     layers = [
-        layer(guides).mark_rule(color=PALE).encode(xs),
-        layer(over).mark_text(baseline="bottom", fontSize=11, color=GREY).encode(xs, alt.Y("y:Q"), text="text:N"),
-        layer(side_by_side(rows, frame))
-        .mark_rule(strokeWidth=1.2, opacity=0.45)
-        .encode(xs, ys, y2="high:Q", color=colour),
-        layer(rows).mark_line(strokeWidth=1.9).encode(xs, ys, colour, dash, order=alt.Order("x:Q")),
-        layer(rows[::-1])  # single samples are drawn on top of lines
-        .mark_point(filled=True, size=64, stroke="white", strokeWidth=0.8, opacity=1)
-        .encode(xs, ys, colour, shape),
-        *text_layers(figure, write(rows, frame, False), frame, xs, ys),
-    ]
-    units = [
-        {k: v for k, v in unit.to_dict(validate=False).items() if k not in ("$schema", "config")} for unit in layers
+        layer(guides, "rule", {"x": xs}, color=PALE),
+        layer(over, "text", named, baseline="bottom", fontSize=11, color=GREY),
+        layer(side_by_side(rows, frame), "rule", bars, strokeWidth=1.2, opacity=0.45),
+        layer(rows, "line", place | {"color": colour, "strokeDash": dash, "order": field("x:Q")}, strokeWidth=1.9),
+        layer(
+            *(rows[::-1], "point", place | {"color": colour, "shape": shape}),  # single samples on top of lines
+            filled=True,
+            size=64,
+            stroke="white",
+            strokeWidth=0.8,
+            opacity=1,
+        ),
+        *text_layers(figure, write(rows, frame, False), frame, xs),
     ]
     p, largest = points[0], max(q.samples for q in points)
     size = f"{p.problems:,} problem{'s' * (p.problems != 1)}, up to {largest:,} sample{'s' * (largest != 1)} each"
@@ -171,7 +169,7 @@ def _panel(
         "subtitleFontSize": 11,
         "subtitleColor": GREY,
     }
-    return {"width": frame.width, "height": frame.height, "title": heading, "layer": units}
+    return {"width": frame.width, "height": frame.height, "title": heading, "layer": layers}
 
 
 def _rows_of_names(guides: Sequence[dict[str, Any]], frame: Frame) -> list[dict[str, Any]]:
@@ -187,12 +185,10 @@ def _rows_of_names(guides: Sequence[dict[str, Any]], frame: Frame) -> list[dict[
 
 
 def _page(words: str, panels: list[dict[str, Any]], tables: Tables) -> dict[str, Any]:
-    import altair as alt
-
     axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
     caption = {"text": textwrap.wrap(words, CAPTION_LETTERS), "orient": "bottom", "anchor": "start", "frame": "group"}
     return {
-        "$schema": alt.SCHEMA_URL,
+        "$schema": SCHEMA,
         "config": {"font": FONT, "background": "white", "view": {"stroke": None}, "axis": axis},
         "title": caption | {"offset": 12, "fontSize": 10, "fontWeight": "normal", "color": GREY},
         "columns": 1,

@@ -6,14 +6,17 @@ colour-blind can tell apart; shapes repeat the distinction for print in grey, an
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ttc_bench.analysis.quality import RARE
+from ttc_bench.charts import vegalite
 from ttc_bench.charts.layout import LINE, Frame, Writing, domain, side_by_side, ticks, write
+from ttc_bench.charts.vegalite import SCHEMA, Rows, Tables, field
 from ttc_bench.core import Change, CurvePoint, Line
 from ttc_bench.errors import TtcError
 
@@ -29,6 +32,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 INK, NEUTRAL, GREY, PALE = "#222222", "#555555", "#666666", "#d8d8d8"
 FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
+ACCURACY = field(  # the y-axis of every chart of accuracy
+    "y:Q",
+    title="accuracy",
+    scale={"domain": [0, 1]},
+    axis={
+        "values": [0, 0.2, 0.4, 0.6, 0.8, 1],
+        "format": ".1f",
+        "gridColor": "#ececec",
+        "domain": False,
+        "ticks": False,
+    },
+)
 CURVE_NOTES = (
     "Bars: 95% intervals over problems. Methods share samples, so bars may overlap where a paired test is clear.",
     "Dashed: pass@k, the reach of a perfect verifier. Ringed: Pareto front of accuracy over generated tokens.",
@@ -44,23 +59,18 @@ SHARE_WORDS = {  # field of CurvePoint -> how a caption calls it
 
 @dataclass(frozen=True)
 class Figure:
-    """Settings that the panels of one figure share. Data rows are added to the specification at the end, by name:
-    altair would otherwise validate and copy them many times."""
+    """Settings that the panels of one figure share. Data rows are added to the specification at the end, by name."""
 
     x: Axis
     narrow: bool
     names: Mapping[Line, str]
     marks: Mapping[str, tuple[str, str]]  # name -> colour and shape, the same in every panel
     sweeps: frozenset[str] = frozenset()  # names of lines over several efforts
-    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    tables: Tables = dataclasses.field(default_factory=dict)
 
-    def layer(self, rows: list[dict[str, Any]]) -> Any:
-        """An altair chart of these rows, still without a mark."""
-        import altair as alt
-
-        name = f"rows{len(self.tables)}"
-        self.tables[name] = rows
-        return alt.Chart(alt.NamedData(name))
+    def layer(self, rows: Rows, mark: str, encoding: Mapping[str, Any], **look: Any) -> dict[str, Any]:
+        """A layer that draws these rows."""
+        return vegalite.layer(self.tables, rows, mark, encoding, **look)
 
     def name(self, p: CurvePoint) -> str:
         """The name of the point's line. Single samples at several efforts are one line."""
@@ -88,8 +98,6 @@ def accuracy_vs_tokens(
 
     `interactive` adds tooltips: method, k, accuracy, interval, tokens. `narrow` is for a page of 400
     pixels: small panels below each other, names on two lines. Raises TtcError where there is no point to draw."""
-    import altair as alt
-
     if not points:
         raise TtcError("a chart needs at least one curve point, got none; run a method first, then draw")
     figure = _figure(points, x, narrow)
@@ -109,7 +117,7 @@ def accuracy_vs_tokens(
     caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
     axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
     return {
-        "$schema": alt.SCHEMA_URL,
+        "$schema": SCHEMA,
         "config": {"font": FONT, "background": "white", "view": {"stroke": None}, "axis": axis},
         "title": caption | {"fontSize": 10, "fontWeight": "normal", "color": GREY},
         "columns": columns,
@@ -121,14 +129,7 @@ def accuracy_vs_tokens(
 
 def save(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
     """Writes accuracy_vs_tokens.png (2.5 times screen resolution) and .svg into `folder`; returns the two paths."""
-    import vl_convert
-
-    spec = accuracy_vs_tokens(points)
-    folder.mkdir(parents=True, exist_ok=True)
-    png, svg = folder / "accuracy_vs_tokens.png", folder / "accuracy_vs_tokens.svg"
-    png.write_bytes(vl_convert.vegalite_to_png(spec, scale=2.5))
-    svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-    return [png, svg]
+    return vegalite.draw("accuracy_vs_tokens", accuracy_vs_tokens(points), folder)
 
 
 def line_names(points: Sequence[CurvePoint]) -> dict[Line, str]:
@@ -173,8 +174,6 @@ def _figure(points: Sequence[CurvePoint], x: Axis, narrow: bool) -> Figure:
 def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: str | None) -> dict[str, Any]:
     """One task and model. `hover`: the name of the Vega parameter for the line under the pointer; None: a static
     chart."""
-    import altair as alt
-
     layer, rows, words = figure.layer, _rows(figure, points), AXES[figure.x][1]
     guess = points[0].guess  # of the task: the same for all of its points
     methods, bounds = [r for r in rows if not r["bound"]], [r for r in rows if r["bound"]]
@@ -182,89 +181,69 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
     # the front is over generated tokens: over another cost its points are ringed, without the staircase
     step = [*front, *({**r, "x": frame.right} for r in front[-1:])] if figure.x == "generated" else []
 
-    tick_axis = alt.Axis(
-        values=ticks(frame.left, frame.right, frame.width, 4 if figure.x == "flops" else None),
-        format=FORMATS.get(figure.x, ",~f"),
-        grid=False,
-        domainColor=INK,
-    )
-    xs = alt.X(
+    xs = field(
         "x:Q",
         title=f"{words} per problem (log)" if figure.narrow else f"mean {words} per problem (log scale)",
-        axis=tick_axis,
-        scale=alt.Scale(type="log", domain=[frame.left, frame.right], nice=False),
-    )
-    ys = alt.Y(
-        "y:Q",
-        title="accuracy",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", gridColor="#ececec", domain=False, ticks=False),
+        axis={
+            "values": ticks(frame.left, frame.right, frame.width, 4 if figure.x == "flops" else None),
+            "format": FORMATS.get(figure.x, ",~f"),
+            "grid": False,
+            "domainColor": INK,
+        },
+        scale={"type": "log", "domain": [frame.left, frame.right], "nice": False},
     )
     colour, shape = colour_and_shape(figure)
-    order = alt.Order("x:Q")  # cost grows with k; efforts have one k and grow in cost
-    pointer = alt.selection_point(name=hover, fields=["line"], on="pointerover", clear="pointerout") if hover else None
+    place = {"x": xs, "y": ACCURACY}
+    line = place | {"order": field("x:Q")}  # cost grows with k; efforts have one k and grow in cost
     # lines that are not pointed at fade
-    shown = alt.OpacityValue(0.12, condition={"param": hover, "value": 1}) if hover else alt.OpacityValue(1)
-    faint = alt.OpacityValue(0.06, condition={"param": hover, "value": 0.55}) if hover else alt.OpacityValue(0.55)
+    shown = {"condition": {"param": hover, "value": 1}, "value": 0.12} if hover else {"value": 1}
+    faint = {"condition": {"param": hover, "value": 0.55}, "value": 0.06} if hover else {"value": 0.55}
+    bars = place | {"y2": field("high"), "color": colour, "opacity": faint}
+    lone_last = sorted(methods, key=lambda r: figure.marks[r["line"]][0] == NEUTRAL)  # lone points on top
+    marks = place | {"color": colour, "shape": shape, "opacity": shown}
 
     layers = [
-        layer(step)
-        .mark_line(interpolate="step-after", color=PALE, strokeWidth=3)
-        .encode(xs, ys, order=alt.Order("x:Q")),
-        layer(side_by_side(methods, frame))
-        .mark_rule(strokeWidth=1.3)
-        .encode(xs, ys, y2="high:Q", color=colour, opacity=faint),
-        layer(bounds)
-        .mark_line(strokeWidth=1.4, strokeDash=[4, 3], color=INK)
-        .encode(xs, ys, order=order, detail="line:N", opacity=shown),
-        layer(bounds).mark_point(filled=True, size=16, color=INK, opacity=1).encode(xs, ys, opacity=shown),
-        layer(methods).mark_line(strokeWidth=1.9).encode(xs, ys, colour, order=order, opacity=shown),
-        layer(sorted(methods, key=lambda r: figure.marks[r["line"]][0] == NEUTRAL))  # lone points on top
-        .mark_point(filled=True, size=64, stroke="white", strokeWidth=0.8)
-        .encode(xs, ys, colour, shape, opacity=shown),
-        layer(front).mark_point(size=150, stroke=INK, strokeWidth=1.1).encode(xs, ys),
-        layer([] if guess is None else [{"y": guess}]).mark_rule(strokeDash=[1, 3], color=GREY).encode(ys),
-        *text_layers(figure, write(rows, frame, figure.narrow, guess), frame, xs, ys),
+        layer(step, "line", line, interpolate="step-after", color=PALE, strokeWidth=3),
+        layer(side_by_side(methods, frame), "rule", bars, strokeWidth=1.3),
+        layer(
+            *(bounds, "line", line | {"detail": field("line:N"), "opacity": shown}),
+            strokeWidth=1.4,
+            strokeDash=[4, 3],
+            color=INK,
+        ),
+        layer(bounds, "point", place | {"opacity": shown}, filled=True, size=16, color=INK, opacity=1),
+        layer(methods, "line", line | {"color": colour, "opacity": shown}, strokeWidth=1.9),
+        layer(lone_last, "point", marks, filled=True, size=64, stroke="white", strokeWidth=0.8),
+        layer(front, "point", place, size=150, stroke=INK, strokeWidth=1.1),
+        layer([] if guess is None else [{"y": guess}], "rule", {"y": ACCURACY}, strokeDash=[1, 3], color=GREY),
+        *text_layers(figure, write(rows, frame, figure.narrow, guess), frame, xs),
         _quality(figure, points, frame),
     ]
-    if pointer:
+    if hover:
         costs = ("tokens generated", "tokens in all", *(["inference FLOPs"] if points[0].flops is not None else []))
-        fields = ("method", "k", "accuracy", "95% interval", *costs, "same point")
-        layers.append(
-            layer(rows)
-            .mark_point(filled=True, size=280, opacity=0)
-            .encode(xs, ys, tooltip=[alt.Tooltip(f"{f}:N") for f in fields])
-            .add_params(pointer)
-        )
-    # layers are joined as dicts: altair's own layer and concat copy and validate everything again, for seconds
-    units = [
-        {k: v for k, v in layer.to_dict(validate=False).items() if k not in ("$schema", "config")} for layer in layers
-    ]
+        columns = ("method", "k", "accuracy", "95% interval", *costs, "same point")
+        over = layer(rows, "point", place | {"tooltip": vegalite.tooltip(*columns)}, filled=True, size=280, opacity=0)
+        select = {"type": "point", "fields": ["line"], "on": "pointerover", "clear": "pointerout"}
+        layers.append(over | {"params": [{"name": hover, "select": select}]})
     title = _title(points, figure.narrow)
-    return {"width": frame.width, "height": frame.height, "title": title, "layer": units}
+    return {"width": frame.width, "height": frame.height, "title": title, "layer": layers}
 
 
-def colour_and_shape(figure: Figure) -> tuple[Any, Any]:
-    """The altair encodings of the colour and the shape of each line."""
-    import altair as alt
-
-    names, inks = list(figure.marks), [ink for ink, _ in figure.marks.values()]
-    shapes = [shape for _, shape in figure.marks.values()]
+def colour_and_shape(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The channels of the colour and the shape of each line."""
+    names = list(figure.marks)
     return (
-        alt.Color("line:N", legend=None, scale=alt.Scale(domain=names, range=inks)),
-        alt.Shape("line:N", legend=None, scale=alt.Scale(domain=names, range=shapes)),
+        field("line:N", legend=None, scale={"domain": names, "range": [ink for ink, _ in figure.marks.values()]}),
+        field("line:N", legend=None, scale={"domain": names, "range": [shape for _, shape in figure.marks.values()]}),
     )
 
 
-def _quality(figure: Figure, points: Sequence[CurvePoint], frame: Frame) -> Any:
+def _quality(figure: Figure, points: Sequence[CurvePoint], frame: Frame) -> dict[str, Any]:
     """The shares of spoilt samples, as text under the x-axis."""
-    import altair as alt
-
     rows = [row for line in shares(points) for row in textwrap.wrap(line, 58 if figure.narrow else 94)]
-    mark = figure.layer([{"text": "\n".join(rows)}]).mark_text(
-        align="left", baseline="top", fontSize=10, lineBreak="\n", color=GREY
-    )
-    return mark.encode(alt.XValue(0), alt.YValue(frame.height + 46), text="text:N")
+    place = {"x": {"value": 0}, "y": {"value": frame.height + 46}, "text": field("text:N")}
+    look = {"align": "left", "baseline": "top", "fontSize": 10, "lineBreak": "\n", "color": GREY}
+    return figure.layer([{"text": "\n".join(rows)}], "text", place, **look)
 
 
 def shares(points: Sequence[CurvePoint]) -> list[str]:
@@ -338,15 +317,15 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
     return rows
 
 
-def text_layers(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any) -> list[Any]:
+def text_layers(figure: Figure, writing: Writing, frame: Frame, xs: dict[str, Any]) -> list[dict[str, Any]]:
     """Layers with the texts of a panel. Names are black, for contrast; a mark before a name has its colour and
     shape."""
     colour, shape = colour_and_shape(figure)
+    place = {"x": xs, "y": ACCURACY}
+    ends = place | {"x2": field("x2"), "y2": field("y2"), "color": colour}
     layers = [
-        figure.layer(writing.leaders)
-        .mark_rule(strokeWidth=0.8, opacity=0.6)
-        .encode(xs, ys, x2="x2:Q", y2="y2:Q", color=colour),
-        figure.layer(writing.keys).mark_point(filled=True, size=46, opacity=1).encode(xs, ys, colour, shape),
+        figure.layer(writing.leaders, "rule", ends, strokeWidth=0.8, opacity=0.6),
+        figure.layer(writing.keys, "point", place | {"color": colour, "shape": shape}, filled=True, size=46, opacity=1),
     ]
     for texts, size, ink in ((writing.names, 11, INK), (writing.small, 10, GREY)):
         for align in ("left", "center", "right"):
@@ -355,8 +334,6 @@ def text_layers(figure: Figure, writing: Writing, frame: Frame, xs: Any, ys: Any
                 for t in texts
                 if t.align == align
             ]
-            mark = figure.layer(rows).mark_text(
-                align=align, baseline="middle", fontSize=size, lineBreak="\n", color=ink
-            )
-            layers.append(mark.encode(xs, ys, text="text:N"))
+            look = {"align": align, "baseline": "middle", "fontSize": size, "lineBreak": "\n", "color": ink}
+            layers.append(figure.layer(rows, "text", place | {"text": field("text:N")}, **look))
     return layers

@@ -8,6 +8,7 @@ from typing import Any
 
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.charts.tokens import COLOURS, FONT, GREY, INK
+from ttc_bench.charts.vegalite import SCHEMA
 
 PARTS = {  # words -> colour; blue, orange and a light grey differ in print too
     "right": COLOURS[0],
@@ -122,12 +123,10 @@ def _title(text: str, below: str, narrow: bool) -> dict[str, Any]:
 
 
 def _page(panels: list[dict[str, Any]], tables: dict[str, Any], columns: int) -> dict[str, Any]:
-    import altair as alt
-
     axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
     legend = {"labelColor": INK, "labelFontSize": 11}
     return {
-        "$schema": alt.SCHEMA_URL,
+        "$schema": SCHEMA,
         "config": {"font": FONT, "background": "white", "view": {"stroke": None}, "axis": axis, "legend": legend},
         "columns": columns,
         "spacing": 30,

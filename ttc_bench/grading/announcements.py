@@ -1,12 +1,18 @@
-"""The words that announce an answer ("The answer is", "Respuesta:", "答案是"), and the sentence that follows them."""
+"""The words that announce an answer ("The answer is", "Respuesta:", "答案是"), and the sentence that follows them.
+
+No announcement goes over the end of its line, so the lines can be read from the last one back, and only as far as a
+reader asks; within a line an announcement is looked for where its needles are (needles.py).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
-from ttc_bench.grading.extraction import TRIES, Statement
+from ttc_bench.grading.extraction import TRIES, Statement, place
+from ttc_bench.grading.needles import blocks, fold, line_start, matches, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _KIND = r"(?:final |correct |right |best |overall |numerical |required |expected |most likely )"
@@ -21,17 +27,20 @@ _ENGLISH = (
     r"|^####[ \t]*(?=\S{1,40}[ \t]*$)"  # one word on the line; "#### Step 2: add" is a heading
 )
 # A noun for "answer", a few words, and a form of "to be" or a colon.
+_NOUNS = (
+    "antwort|lösung|ergebnis|réponse|résultat|respuesta|opción|resultado|solución|risposta|opzione|risultato"
+    "|resposta|opção|alternativa|antwoord|svaret|svar|odpowiedź|wynik|odpověď|odpoveď|válasz|vastaus|răspunsul|cevap"
+    "|yanıt|ответ|вариант|відповідь|απάντηση|jawaban|jawabannya|đáp án|đáp số|câu trả lời|jibu"
+)
+_EASTERN = "答案|答え|答|正解|正答|解答|结果|結果|결과|정답|답"
+_OTHERS = "उत्तर|जवाब|الإجابة|الجواب|คำตอบ|תשובה|התשובה"
 _FOREIGN = (
-    r"\b(?:antwort|lösung|ergebnis|réponse|résultat|respuesta|opción|resultado|solución|risposta|opzione|risultato"
-    r"|resposta|opção|alternativa|antwoord"
-    r"|svaret|svar|odpowiedź|wynik|odpověď|odpoveď|válasz|vastaus|răspunsul|cevap|yanıt|ответ|вариант|відповідь"
-    r"|απάντηση"
-    r"|jawaban(?:nya)?|đáp án|đáp số|câu trả lời|jibu)\b[^.:=\n\d]{0,40}?"
+    rf"\b(?:{_NOUNS})\b[^.:=\n\d]{{0,40}}?"
     r"(?:\b(?:ist|lautet|beträgt|wäre|est|sera|es|sería|è|sarà|é|será|is|luidt|är|er|on|jest|wynosi|brzmi|to|je|az"
     r"|este|равен"
     r"|равно|это|будет|є|είναι|adalah|ialah|là|ni)\b|[:=—]|(?=\s[0-9(]))"
-    r"|(?:答案|答え|答|正解|正答|解答|结果|結果|결과|정답|답)[^\n.:=0-9A-Za-z]{0,12}?(?:是|应为|為|为|は|은|는|이|[:=])"
-    r"|(?:उत्तर|जवाब|الإجابة|الجواب|คำตอบ|תשובה|התשובה)[^.:=\n\d]{0,30}?(?:है|هي|هو|คือ|היא|[:=]|(?=\s[0-9(]))"
+    rf"|(?:{_EASTERN})[^\n.:=0-9A-Za-z]{{0,12}}?(?:是|应为|為|为|は|은|는|이|[:=])"
+    rf"|(?:{_OTHERS})[^.:=\n\d]{{0,30}}?(?:है|هي|هو|คือ|היא|[:=]|(?=\s[0-9(]))"
 )
 _LOOSE = re.compile(
     r"(?<!\bto )(?<!\bnot )(?<!\bcan )(?<!n't )(?<!\bwe )(?<!\byou )"
@@ -55,7 +64,6 @@ _NO_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _CHAT = re.compile(r"(?:\A|(?<=\n))[ \t*]{0,4}A(?:nswer)?[*]{0,2}:(?=[ *])")
-# Right before an announcement: it is weighed, or reported, and not made.
 _TENTATIVE = re.compile(
     r"(?:\b(?:thought|think at first|at first|initial\w*|originally|first guess|first attempt|naive\w*|tempt\w+|wrongly"
     r"|mistakenly|some (?:people )?(?:say|think|believe)|someone|(?:might|may|could|would) (?:think|say|guess|believe"
@@ -108,24 +116,112 @@ def format_of(lead: str) -> re.Pattern[str]:
     return re.compile(leads, re.IGNORECASE | re.MULTILINE)
 
 
+@lru_cache(maxsize=64)
+def _begins(lead: str) -> re.Pattern[str]:
+    return re.compile(f"(?={re.escape(lead)})", re.IGNORECASE)
+
+
+_FOREIGN_NEEDLES = tuple(map(fold, f"{_NOUNS}|{_EASTERN}|{_OTHERS}".split("|")))
+_ASCII_NEEDLES = tuple(needle for needle in _FOREIGN_NEEDLES if needle.isascii())
+_HEADS = ("ans", "result", "conclusion", "verdict")  # on a line that begins with them, or nearly
+_CHOICES = ("option", "choice")
+_LOOSER = (*_CHOICES, " one", "guess", "pick")
+_CHATS = ("A:", "A*", "Answer")
+# The words that lead-ins begin with, some way before the needle.
+_DETERMINER = re.compile(r"\b(?:the|my|our|your|this|so|thus|hence|then|therefore) ")
+_VERB = re.compile(r"\b(?:is|are|was|must be|should be|would be|gives us|seems to be) ")
+_JUDGED = re.compile(r"(?:correct|right|best|only) (?:option|choice|one)|my (?:choice|guess|pick)")
+
+
+class _Leads(NamedTuple):
+    """The lead-ins in some lines of a text, in order, as each of the four expressions finds them."""
+
+    format: list[re.Match[str]]
+    chat: list[re.Match[str]]
+    loose: list[re.Match[str]]
+    subject: list[re.Match[str]]
+
+
+def leads(text: str, low: str, lead: str, start: int, end: int) -> _Leads:
+    """The lead-ins that begin in text[start:end], which are whole lines; `low` is the folded text."""
+
+    def within(needles: Iterable[str]) -> list[int]:
+        return spots(low, needles, start, end)
+
+    def before(first: re.Pattern[str], at: int, back: int) -> list[int]:
+        return [match.start() for match in first.finditer(low, max(start, at - back), at)]
+
+    def heads(at: int, back: int) -> list[int]:
+        head = line_start(text, at, back)
+        return [] if head is None else [head]
+
+    answers = within(("answer",))
+    options = within(_CHOICES)
+    looser = within(_LOOSER)
+    formats = within(("final", *(_ASCII_NEEDLES if low.isascii() else _FOREIGN_NEEDLES))) + answers
+    formats += [at + 1 for at in spots(low, ("\n####",), max(0, start - 1), end)] + [start]
+    formats += [head for at in within(_HEADS) for head in heads(at, 49)]
+    formats += [at for answer in answers for at in before(_DETERMINER, answer, 46)]
+    if lead:
+        formats += [match.start() for match in _begins(lead).finditer(text, start, end)]
+    chats = [head for at in spots(text, _CHATS, start, end) for head in heads(at, 4)]
+    loose = answers + [head for at in answers for head in heads(at, 20)]
+    loose += [match.start() for at in looser for match in _JUDGED.finditer(low, max(start, at - 8), at + 6)]
+    subjects = [at for needle in answers + options for at in before(_VERB, needle, 63)]
+    return _Leads(
+        list(matches(format_of(lead), text, formats)),
+        list(matches(_CHAT, text, chats)),
+        list(matches(_LOOSE, text, loose)),
+        list(matches(_SUBJECT, text, subjects)),
+    )
+
+
 def announcements(text: str, lead: str) -> Iterator[Statement]:
-    """The announced answers, in no order: what follows each lead-in, and what stands before "is the correct answer"."""
+    """The announced answers, the last first: what follows each lead-in, and what stands before "is the correct answer".
+    Of each kind of lead-in the last few."""
+    low = fold(text)
+    left = [TRIES] * len(_Leads._fields)
+    for start, end in blocks(text, len(text) if "\n" in lead else 256):
+        found = [
+            kind[max(0, len(kind) - most) :]
+            for kind, most in zip(leads(text, low, lead, start, end), left, strict=True)
+        ]
+        left = [most - len(kind) for most, kind in zip(left, found, strict=True)]
+        if any(found):
+            yield from sorted(_stated(text, _Leads(*found)), key=place, reverse=True)
+        if not any(left):
+            return
+
+
+def _stated(text: str, found: _Leads) -> Iterator[Statement]:
     taken: list[tuple[int, int]] = []
-    for rung, leads in (("format", format_of(lead)), ("format", _CHAT), ("answer-is", _LOOSE)):
-        for match in list(leads.finditer(text))[-TRIES:]:
+    for rung, kind in (("format", found.format), ("format", found.chat), ("answer-is", found.loose)):
+        for match in kind:
             if any(start <= match.start() < end for start, end in taken):  # the same words, read more loosely
                 continue
             taken.append(match.span())
             before = text[max(0, match.start() - 80) : match.start()]
-            if not _TENTATIVE.search(before) and not (rung == "answer-is" and _TASK.search(before)):
+            if not _weighed(before) and not (rung == "answer-is" and _TASK.search(before, _clause(before))):
                 yield following(text, match, rung)
-    for match in list(_SUBJECT.finditer(text))[-TRIES:]:
+    for match in found.subject:
         before = text[max(0, match.start() - 120) : match.start()]
         ends = [end.end() for end in _SENTENCE_END.finditer(before) if not _abbreviated(before, end.start(), end.end())]
         subject = before[ends[-1] if ends else 0 :].strip()
-        if subject and not _NO_SUBJECT.match(subject) and not _TENTATIVE.search(subject + " "):
+        if subject and not _NO_SUBJECT.match(subject) and not _weighed(subject + " "):
             at = match.start() - len(before) + (ends[-1] if ends else 0)
             yield Statement(at, match.end(), "answer-is", subject)
+
+
+def _weighed(before: str) -> bool:
+    """Whether the words right before an announcement say that it is weighed, or reported, and not made."""
+    return _TENTATIVE.search(before, _clause(before)) is not None
+
+
+def _clause(before: str) -> int:
+    """Where the last clause begins: neither _TENTATIVE nor _TASK goes over one of these marks, but for a last newline,
+    before which "$" also matches."""
+    end = len(before) - before.endswith("\n")
+    return 1 + max(before.rfind(mark, 0, end) for mark in ",;:.\n")
 
 
 def following(text: str, lead: re.Match[str], rung: str) -> Statement:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ttc_bench.grading.announcements import sentences
-from ttc_bench.grading.extraction import TRIES, Statement, first_line, one_line, paragraph
+from ttc_bench.grading.extraction import TRIES, Statement, first_line, one_line, paragraph, place
 from ttc_bench.grading.ladder import Ladder
 from ttc_bench.grading.typography import MAX_ANSWER
 
@@ -78,14 +79,16 @@ class Choice(Ladder):
         text = _plain(fragment)
         return _several(text, self._options(text))
 
-    def statements(self, text: str) -> list[Statement]:
+    def announced(self, text: str) -> Iterator[Statement]:
         """Options are also chosen ("I pick B") and judged ("Option C is correct, (A) is not"); and "A: ..." is one."""
-        own = [s for s in super().statements(text) if s.rung != "format" or not _LISTED.match(text[s.start :][:9])]
+        stated = (s for s in super().announced(text) if not _lists(text, s))
+        own: list[Statement] = []
         for pattern in (_JUDGED, _CHOSEN):
             for match in list(pattern.finditer(text))[-TRIES:]:
                 if not _WRONG.search(match[0]) and not _UNSURE.search(text[max(0, match.start() - 30) : match.start()]):
                     own.append(Statement(match.start(), match.end(), "answer-is", match["option"]))
-        return sorted(own, key=lambda s: (s.start, s.end), reverse=True)
+        own.sort(key=place, reverse=True)
+        return heapq.merge(stated, own, key=place, reverse=True) if own else stated
 
     def last(self, text: str) -> str | None:
         head = first_line(text)
@@ -123,6 +126,11 @@ class Choice(Ladder):
                 said = _PREDICATE.match(text[match.end() : match.end() + 80])
                 out.append(Option(letter.upper(), bool(said and _WRONG.search(said[1]))))
         return out
+
+
+def _lists(text: str, statement: Statement) -> bool:
+    """Whether a lead-in such as "A:" is the label of an option."""
+    return statement.rung == "format" and _LISTED.match(text[statement.start : statement.start + 9]) is not None
 
 
 def _plain(fragment: str) -> str:

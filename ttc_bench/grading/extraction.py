@@ -25,6 +25,10 @@ class Statement(NamedTuple):
     fragment: str
 
 
+def place(statement: Statement) -> tuple[int, int]:
+    return statement.start, statement.end
+
+
 _THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 _BRACKETS = re.compile(r"(\\(?:boxed|fbox)\s{0,9}\{)|\\.|[{}]", re.DOTALL)
 _BETWEEN_BOXES = re.compile(r"[\s$\\(),]*(?:,|\band\b|\bor\b)[\s$\\(),]*")
@@ -57,6 +61,8 @@ _CLOSING = re.compile(
 def strip_thinking(text: str) -> str:
     """The text outside <think>...</think>. An open tag without its end hides the rest (thinking was cut off); an end
     without its start hides everything before it (the chat template had opened it)."""
+    if "<" not in text:
+        return text
     out: list[str] = []
     depth = at = 0
     for tag in _THINK.finditer(text):
@@ -71,7 +77,7 @@ def strip_thinking(text: str) -> str:
 
 def one_turn(text: str) -> str:
     """The text up to the mark that ends its turn, and without the marks of code fences."""
-    if "<" in text or "[" in text:
+    if "<" in text or "INST]" in text:
         text = next(filter(str.strip, _TURN.split(text)), "")
     return _FENCE.sub("", text) if "```" in text or "~~~" in text else text
 
@@ -92,9 +98,12 @@ def boxes(text: str) -> list[Statement]:
     "or" joins are one list."""
     if "\\boxed" not in text and "\\fbox" not in text:
         return []
+    # What is open before the first mark stays below it. The first of its backslashes is not escaped by another one.
+    first = min(at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0)
+    first = len(text[: first + 1].rstrip("\\"))
     opened: list[tuple[int, int, bool]] = []
     closed: list[tuple[int, int, int]] = []  # where the mark, the content, and the rest begin
-    for bracket in _BRACKETS.finditer(text):
+    for bracket in _BRACKETS.finditer(text, first):
         if bracket[1] or bracket[0] == "{":
             opened.append((bracket.start(), bracket.end(), bracket[1] is not None))
         elif bracket[0] == "}" and opened:
@@ -114,7 +123,8 @@ def boxes(text: str) -> list[Statement]:
 
 def tags(text: str) -> Iterator[Statement]:
     """What stands in <answer>...</answer>; an open tag reaches to the end of the text."""
-    for tag in list(_ANSWER_TAG.finditer(text))[-TRIES:]:
+    found = _ANSWER_TAG.finditer(text) if "<" in text else ()
+    for tag in list(found)[-TRIES:]:
         end = _ANSWER_TAG_END.search(text, tag.end(), tag.end() + MAX_ANSWER)
         stop = end.start() if end else min(len(text), tag.end() + MAX_ANSWER)
         yield Statement(tag.start(), stop, "tag", text[tag.end() : stop].strip())
@@ -122,7 +132,8 @@ def tags(text: str) -> Iterator[Statement]:
 
 def fields(text: str) -> Iterator[Statement]:
     """The values of fields such as "answer" in JSON (or a Python dict), as plain text."""
-    for match in list(_FIELD.finditer(text))[-TRIES:]:
+    quoted = any(before[-21:].rstrip()[-1:] in ('"', "'") for before in text.split(":")[:-1])
+    for match in list(_FIELD.finditer(text))[-TRIES:] if quoted else ():
         value = next((group for group in match.groups() if group is not None), "")
         if match[1] is not None:
             try:

@@ -14,8 +14,11 @@ gives way only to a later announcement that follows a word of correction or is n
 
 from __future__ import annotations
 
+import heapq
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ttc_bench.core import Extraction, Problem
 from ttc_bench.grading.announcements import CORRECTION, announcements
@@ -26,6 +29,7 @@ from ttc_bench.grading.extraction import (
     next_question,
     one_line,
     one_turn,
+    place,
     strip_thinking,
     tags,
     without_closing,
@@ -59,7 +63,7 @@ _POINTS_ELSEWHERE = re.compile(
 @dataclass(frozen=True)
 class Ladder:
     """What the graders share. A kind of answer is what it reads from a fragment and what it takes from a text without
-    any answer sentence."""
+    any answer sentence. Its fields can be hashed: a grader is the key of caches."""
 
     lead: str = field(default="", kw_only=True)  # what the task's own format puts before an answer, e.g. "Solution:"
     checks = False
@@ -77,51 +81,53 @@ class Ladder:
         """Whether a fragment names several answers and chooses none: "A or B"."""
         return False
 
-    def statements(self, text: str) -> list[Statement]:
-        """All places that state an answer, the last first."""
-        every = (*boxes(text), *tags(text), *fields(text), *announcements(text, self.lead))
-        return sorted(every, key=lambda s: (s.start, s.end), reverse=True)
+    def marked(self, text: str) -> list[Statement]:
+        """The places that are marked by form as answers, the last first."""
+        return sorted((*boxes(text), *tags(text), *fields(text)), key=place, reverse=True)
+
+    def announced(self, text: str) -> Iterator[Statement]:
+        """The places where words announce an answer, the last first."""
+        return announcements(text, self.lead)
 
     def extract(self, text: str) -> Extraction:
         """The answer of a completion and the rung it was found on; time linear in the length of the text."""
-        text, stated = self._own_question(one_turn(clean(strip_thinking(text))))
+        text = self._own_question(one_turn(clean(strip_thinking(text))))
+        marked = self.marked(text)
         best: Statement | None = None
         answer, silent = None, 0  # before `silent`, nothing is read that was not announced
-        for statement in stated:
+        for statement in _merged(marked, self.announced(text)):
             fragment = statement.fragment
-            if best is not None and statement.rung not in _BY_FORM:
-                continue
-            reading = None if self._declined(fragment) else self.read(fragment)
-            if reading is None:
-                if best is None and (self.undecided(fragment) or self._declined(fragment)):
-                    return Extraction(None, "none")
-                if fragment and len(fragment.split()) <= 6 and not _POINTS_ELSEWHERE.match(fragment):
-                    silent = max(silent, statement.end)
-            elif best is None:
+            reading, open_ = judged(self, fragment)
+            if reading is not None:
                 best, answer = statement, reading
-                if best.rung in _BY_FORM:
-                    break
-            else:
-                if not self._overrules(best, answer, statement, text):
-                    best, answer = statement, reading
                 break
-        if best is not None:
-            corrected = self._corrected(text[max(best.start, best.end - len(best.fragment)) :])
-            return Extraction(corrected or answer, "last" if corrected else best.rung)
-        answer = self.last(self._unannounced(text[silent:]))
-        return Extraction(answer, "none" if answer is None else "last")
+            if open_:
+                return Extraction(None, "none")
+            if fragment and len(fragment.split()) <= 6 and not _POINTS_ELSEWHERE.match(fragment):
+                silent = max(silent, statement.end)
+        if best is None:
+            answer = self.last(self._unannounced(text[silent:]))
+            return Extraction(answer, "none" if answer is None else "last")
+        if best.rung not in _BY_FORM:  # announcements further up do not count any more, the last readable mark may
+            for statement in marked:
+                reading = judged(self, statement.fragment)[0] if place(statement) < place(best) else None
+                if reading is not None:
+                    if not self._overrules(best, answer, statement, text):
+                        best, answer = statement, reading
+                    break
+        corrected = self._corrected(text[max(best.start, best.end - len(best.fragment)) :])
+        return Extraction(corrected or answer, "last" if corrected else best.rung)
 
-    def _own_question(self, text: str) -> tuple[str, list[Statement]]:
-        """The text without the questions that a model went on to ask itself, and what it states."""
-        stated = self.statements(text)
-        begins = min((s.start for s in stated), default=len(text))
+    def _own_question(self, text: str) -> str:
+        """The text without the questions that a model went on to ask itself."""
+        if next_question(text, 0) is None:
+            return text
+        begins = min((s.start for s in (*self.marked(text), *self.announced(text))), default=len(text))
         cut = next_question(text, begins)
         early = next_question(text, 1)
         if early is not None and (head := one_line(text[:early], 8)) and self.last(head) is not None:
             cut = early
-        if cut is None:
-            return text, stated
-        return text[:cut], self.statements(text[:cut])
+        return text[:cut]
 
     def _declined(self, fragment: str) -> bool:
         words = fragment.lstrip(" \"'“‘(*")
@@ -151,14 +157,44 @@ class Ladder:
             pass
         return text[declined.end() :] if declined and self.listed else text
 
+    def form(self, answer: str) -> str | None:
+        """What stands for an answer and all that equal it: `same(a, b)` is `form(a) == form(b)`, so that n answers are
+        sorted into classes with n readings and not n * n. Kept for the answers seen last. None, for every answer, where
+        the grader has an equality of its own: compare pairs."""
+        return _form(self, answer) if type(self).same is Ladder.same else None
+
     def same(self, a: str, b: str) -> bool:
-        if a == b:
-            return True
-        answer = self.read(a)
-        return answer is not None and answer == self.read(b)
+        return a == b or _form(self, a) == _form(self, b)
 
     def correct(self, answer: str | None, problem: Problem) -> bool:
         return answer is not None and problem.answer is not None and self.same(answer, problem.answer)
+
+
+def _merged(marked: list[Statement], announced: Iterator[Statement]) -> Iterator[Statement]:
+    return heapq.merge(marked, announced, key=place, reverse=True) if marked else announced
+
+
+def _judged(grader: Ladder, fragment: str) -> tuple[str | None, bool]:
+    """What a fragment that is to state an answer reads as, and whether it says that there is none or leaves it open."""
+    declined = grader._declined(fragment)
+    reading = None if declined else grader.read(fragment)
+    return reading, reading is None and (declined or grader.undecided(fragment))
+
+
+_remembered = lru_cache(maxsize=16384)(_judged)  # the samples of a problem say the same things
+
+
+def judged(grader: Ladder, fragment: str) -> tuple[str | None, bool]:
+    """As `_judged`; short fragments are remembered."""
+    return _remembered(grader, fragment) if len(fragment) <= 100 else _judged(grader, fragment)
+
+
+@lru_cache(maxsize=16384)
+def _form(grader: Ladder, answer: str) -> str:
+    """The canonical answer with a sign before it; what cannot be read equals nothing but itself, and has another sign,
+    because an unreadable answer can be spelled as the reading of another."""
+    reading = grader.read(answer)
+    return f"?{answer}" if reading is None else f"={reading}"
 
 
 _TAKEN_BACK = re.compile(

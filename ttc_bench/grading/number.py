@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ttc_bench.grading.announcements import sentences
 from ttc_bench.grading.extraction import first_line, one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
-from ttc_bench.grading.numerals import NUMBER, localised, number, worded
+from ttc_bench.grading.needles import fold, has, matches
+from ttc_bench.grading.numerals import localised, number, worded, written
 from ttc_bench.grading.typography import MAX_ANSWER, clean
 
 _EQUALS = re.compile(r"=|≈|\\approx")
@@ -27,6 +28,7 @@ _COMPOUND = re.compile(  # one quantity of several numbers: no number
     r"|(?<![\w/])[0-9]{1,4}([-/])[0-9]{1,2}\1[0-9]{1,4}(?![\w/])"
     rf"|(?<![\w.])[0-9][0-9.,]{{0,20}}[ -]?{_PAIRS},?(?: and)? [0-9][0-9.,]{{0,20}}[ -]?{_PAIRS}\b"
 )
+_DIGITS = re.compile("[0-9]+")
 _CENTS = re.compile(r"\$?([0-9]{1,9})(?: dollars?)? and ([0-9]{1,2}) cents?\b", re.IGNORECASE)
 _BETWEEN = re.compile(r"\bbetween \S{1,20} and \S{1,20}(?=[\s,.]|$)", re.IGNORECASE)
 _DENIED = re.compile(
@@ -34,6 +36,7 @@ _DENIED = re.compile(
     r"|exactly )?\\?[$€£]?-?[0-9][0-9,.]*(?![\w%])",
     re.IGNORECASE,
 )
+_DENIALS = ("not ", "never ", "rather than ", "instead of ", "unlike ", "n't", "n’t")
 _LABEL = re.compile(
     r"\b(?:option|step|case|part|day|question|problem|plan|method|figure|table|chapter|room|year|week|example"
     r"|equation|choice"
@@ -79,10 +82,13 @@ class Numeral(NamedTuple):
 
 def numerals(text: str) -> list[Numeral]:
     """The numbers of a short text, in order."""
-    compounds = [Numeral(*match.span(), None) for match in _COMPOUND.finditer(text)]
+    digits = [match.start() for match in _DIGITS.finditer(text)]
+    if not digits:
+        return []
+    compounds = [Numeral(*match.span(), None) for match in matches(_COMPOUND, text, digits)]
     plain = [
         Numeral(*match.span(), number(match), bool(match["currency"]))
-        for match in NUMBER.finditer(text)
+        for match in written(text)
         if not any(c.start <= match.start() < c.end for c in compounds)
     ]
     return sorted(compounds + plain)
@@ -160,5 +166,9 @@ class Number(Ladder):
 
 def _prepared(fragment: str) -> str:
     text = localised(clean(fragment))
-    text = _CENTS.sub(lambda m: f"${m[1]}.{m[2]:0>2}", text)
-    return _BETWEEN.sub(" ", _DENIED.sub(" ", text))
+    low = fold(text)
+    if "cent" in low:
+        text = _CENTS.sub(lambda m: f"${m[1]}.{m[2]:0>2}", text)
+    if has(low, _DENIALS):
+        text = _DENIED.sub(" ", text)
+    return _BETWEEN.sub(" ", text) if "between" in low else text

@@ -3,8 +3,10 @@ r"""Numbers as they are written, and their canonical form: "1,234.50", "$1234.5"
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 
+from ttc_bench.grading.needles import fold, has, matches
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _DIGITS = r"(?>[0-9]{1,3}(?:,[0-9]{3}){1,99}(?![0-9])|[0-9]+)"  # 1,234 is a thousand and more, never a pair
@@ -26,6 +28,15 @@ NUMBER = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+# Where a number can begin: at its sign, currency or \frac, or at the first digit or the point of it.
+_BEGIN = re.compile(r"[0-9]+|[-\\$€£¥₹.]")
+
+
+def written(text: str) -> Iterator[re.Match[str]]:
+    """The numbers in a text: what NUMBER.finditer finds."""
+    return matches(NUMBER, text, (match.start() for match in _BEGIN.finditer(text)))
 
 
 def number(match: re.Match[str]) -> str | None:
@@ -64,15 +75,18 @@ def spell(value: Fraction) -> str:
     return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else f"{sign}{digits}"
 
 
-_SPACED = re.compile(r"(?<![\d.,/^\w])([0-9]{1,3}(?: [0-9]{3}){1,9})(?![0-9]| ?/| [0-9])")
-_APOSTROPHES = re.compile(r"(?<=[0-9])['’](?=[0-9]{3}(?![0-9]))")
-_POINTED = re.compile(r"(?<![\d.,])([0-9]{1,3}(?:\.[0-9]{3}){1,9}),([0-9]{1,9})(?![0-9]|[.,][0-9])")
-_MANY_POINTS = re.compile(r"(?<![\d.,])([0-9]{1,3}(?:\.[0-9]{3}){2,9})(?![0-9]|[.,][0-9])")
-_LAKHS = re.compile(r"(?<![\d.,])[0-9]{1,2}(?:,[0-9]{2}){1,9},[0-9]{3}(?![0-9]|,[0-9])")
-_COMMA = re.compile(r"(?<![\d.,])([0-9]{1,99}),([0-9]{1,2}|[0-9]{4,30})(?![0-9]|[.,][0-9])")
-_LONG_COMMA = re.compile(r"(?<![\d.,])([0-9]{4,99}|0),([0-9]{1,30})(?![0-9]|[.,][0-9])")
-_SUFFIX = re.compile(r"(?<=[0-9])([kKMB])\b(?![.'’-]?[a-zA-Z])")
+# Each begins with what it needs and looks behind that afterwards: then it is tried at these characters only.
+_SPACED = re.compile(r"([0-9](?<![\d.,/^\w].)[0-9]{0,2}(?: [0-9]{3}){1,9})(?![0-9]| ?/| [0-9])")
+_APOSTROPHES = re.compile(r"['’](?<=[0-9].)(?=[0-9]{3}(?![0-9]))")
+_POINTED = re.compile(r"([0-9](?<![\d.,].)[0-9]{0,2}(?:\.[0-9]{3}){1,9}),([0-9]{1,9})(?![0-9]|[.,][0-9])")
+_MANY_POINTS = re.compile(r"([0-9](?<![\d.,].)[0-9]{0,2}(?:\.[0-9]{3}){2,9})(?![0-9]|[.,][0-9])")
+_LAKHS = re.compile(r"[0-9](?<![\d.,].)[0-9]?(?:,[0-9]{2}){1,9},[0-9]{3}(?![0-9]|,[0-9])")
+_COMMA = re.compile(r"([0-9](?<![\d.,].)[0-9]{0,98}),([0-9]{1,2}|[0-9]{4,30})(?![0-9]|[.,][0-9])")
+_LONG_COMMA = re.compile(r"([0-9](?<![\d.,].)(?:[0-9]{3,98}|(?<=0))),([0-9]{1,30})(?![0-9]|[.,][0-9])")
+_SUFFIX = re.compile(r"([kKMB])(?<=[0-9].)\b(?![.'’-]?[a-zA-Z])")
 _NEGATIVE = re.compile(r"(?<![0-9] )\b(?:negative|minus)\s+(?=\\?[$€£¥₹]?\.?[0-9])", re.IGNORECASE)
+_DIGIT = re.compile("[0-9]")
+_JOINED = re.compile("[0-9][ .,'’][0-9]")
 
 
 _AND_A_PART = re.compile(r"(?<![\d.,/])([0-9]{1,9}) and (a half|a quarter|three quarters)\b", re.IGNORECASE)
@@ -82,7 +96,19 @@ _ENDS = {"a half": ".5", "a quarter": ".25", "three quarters": ".75"}
 def localised(text: str) -> str:
     """Numbers with spaces, points or apostrophes between thousands and a decimal comma in the English spelling; and
     "negative 5" with its sign."""
-    text = _AND_A_PART.sub(lambda m: m[1] + _ENDS[m[2].lower()], _NEGATIVE.sub("-", text))
+    if _DIGIT.search(text) is None:
+        return text
+    low = fold(text)
+    if has(low, ("negative", "minus")):
+        text = _NEGATIVE.sub("-", text)
+    if has(low, ("half", "quarter")):
+        text = _AND_A_PART.sub(lambda m: m[1] + _ENDS[m[2].lower()], text)
+    if _JOINED.search(text):
+        text = _english(text)
+    return _SUFFIX.sub(lambda m: {"k": " thousand", "m": " million", "b": " billion"}[m[1].lower()], text)
+
+
+def _english(text: str) -> str:
     if "'" in text or "’" in text:
         text = _APOSTROPHES.sub("", text)
     text = _SPACED.sub(lambda m: m[1].replace(" ", ""), text)
@@ -92,7 +118,7 @@ def localised(text: str) -> str:
     if "," in text:
         text = _LAKHS.sub(lambda m: m[0].replace(",", ""), text)
         text = _LONG_COMMA.sub(r"\1.\2", _COMMA.sub(r"\1.\2", text))
-    return _SUFFIX.sub(lambda m: {"k": " thousand", "m": " million", "b": " billion"}[m[1].lower()], text)
+    return text
 
 
 _SMALL = (

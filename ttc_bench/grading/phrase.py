@@ -111,8 +111,11 @@ class Checked(Ladder):
     def last(self, text: str) -> str | None:
         return self.read(one_line(text, 20) or "")
 
+    def form(self, answer: str) -> str:
+        return "".join(answer.split())
+
     def same(self, a: str, b: str) -> bool:
-        return a == b or "".join(a.split()) == "".join(b.split())
+        return self.form(a) == self.form(b)
 
     def correct(self, answer: str | None, problem: Problem) -> bool:
         return answer is not None and self.check(answer, problem)

@@ -50,6 +50,9 @@ class Words(Ladder):
 
     choices: Sequence[str]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "choices", tuple(self.choices))  # YAML gives a list; graders are keys of caches
+
     def read(self, fragment: str) -> str | None:
         text = fragment[:MAX_ANSWER]
         if text.casefold() in (choice.casefold() for choice in self.choices):

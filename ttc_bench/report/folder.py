@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from ttc_bench.charts import difficulty as chart_difficulty
 from ttc_bench.charts import models as chart_models
 from ttc_bench.charts import tokens as charts
 from ttc_bench.core import Change, CurvePoint
-from ttc_bench.report import manifest
+from ttc_bench.report import browser, manifest, pictures
 from ttc_bench.report.page import write_report
 
 PICTURES = (
@@ -24,7 +25,8 @@ PICTURES = (
     "accuracy_by_difficulty",
 )
 TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv")
-OUTPUTS = (*TABLES, "report.html", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+DRAWN = (*(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")), pictures.RECORD)
+OUTPUTS = (*TABLES, "report.html", browser.FILE, *DRAWN)
 
 
 def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
@@ -42,6 +44,9 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
             _table(new / "difficulty.csv", [_difficulty_row(row) for row in analysis.difficulty])
             _table(new / "budgets.csv", [vars(row) for row in analysis.budgets])
             _table(new / "verifiers.csv", verifier_quality.rows(analysis.diagnoses))
+            for name in DRAWN:  # those that need not be drawn anew
+                if (folder / name).exists():
+                    shutil.copyfile(folder / name, new / name)
             draw(new, analysis, described)
         for name in OUTPUTS:
             if (new / name).exists():
@@ -51,12 +56,17 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
 
 
 def draw(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
-    """Writes the pictures and report.html."""
-    charts.save(analysis.points, folder)
-    chart_models.save(analysis.points, folder)
+    """Writes the pictures and report.html, and samples.parquet where the page cannot hold all samples. Pictures in the
+    folder stay if they show the same."""
+    specs = {"accuracy_vs_tokens": charts.accuracy_vs_tokens(analysis.points), **chart_models.specs(analysis.points)}
     if analysis.difficulty:
-        chart_difficulty.save(analysis.difficulty, folder)
-    write_report(folder / "report.html", analysis, described)
+        specs["accuracy_by_difficulty"] = chart_difficulty.accuracy_by_difficulty(analysis.difficulty)
+    pictures.draw(specs, folder)
+    for name in (name for name in PICTURES if name not in specs):
+        for kind in ("png", "svg"):
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+    svgs = {name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in specs}
+    write_report(folder / "report.html", analysis, described, svgs)
 
 
 def _curve_row(p: CurvePoint) -> dict[str, Any]:

@@ -1,22 +1,19 @@
 """CurvePoints and samples -> one self-contained report.html that makes no request.
 
-Everything is inside the file: Vega, the chart's specification, the samples (gzip in base64, unpacked by the browser
-when a problem is opened). Text that a model wrote is untrusted. It never reaches the HTML parser: it is stored as
-compressed JSON and shown through textContent. The page's Content-Security-Policy allows the two scripts and the one
-style sheet in this file, by their hashes, and nothing else: no other script, no eval (Vega interprets its expressions),
-no request to anywhere.
+Everything is inside the file: Vega, the specifications of the charts, the samples as far as browser.py lets them in
+(gzip in base64, unpacked by the browser when a problem is opened). Text that a model wrote is untrusted. It never
+reaches the HTML parser: it is stored as compressed JSON and shown through textContent. The page's
+Content-Security-Policy allows the two scripts and the one style sheet in this file, by their hashes, and nothing else:
+no other script, no eval (Vega interprets its expressions), no request to anywhere.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
-import gzip
 import hashlib
 import html
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -24,16 +21,17 @@ from typing import Any
 from ttc_bench.analysis import exchange
 from ttc_bench.analysis.analyse import Analysis
 from ttc_bench.analysis.quality import SHARES, Quality
-from ttc_bench.analysis.views import ProblemView, SampleView
 from ttc_bench.charts import difficulty as chart_difficulty
 from ttc_bench.charts import models as chart_models
 from ttc_bench.charts import tokens as charts
+from ttc_bench.charts.vegalite import svg
 from ttc_bench.core import CurvePoint
+from ttc_bench.report import browser
 from ttc_bench.report import thinking as report_thinking
+from ttc_bench.report import vega as bundle
 from ttc_bench.report import verifiers as report_verifiers
 
 ASSETS = Path(__file__).with_name("assets")
-PER_CHUNK = 40  # problems whose samples are unpacked together
 NOTABLE = 0.05  # least share of spoilt samples that is highlighted
 MODELS = {  # picture -> aria-label
     "accuracy_vs_flops": "Chart of accuracy against inference FLOPs, a line for each model and method",
@@ -41,9 +39,13 @@ MODELS = {  # picture -> aria-label
 }
 
 
-def write_report(path: Path, analysis: Analysis, run: Mapping[str, Any]) -> None:
-    """Writes the report to `path`. `run` is the manifest as in run.json. Where the analysis has no row on difficulty,
-    verifiers or budgets, there is no section on it. Raises TtcError where there is no point to draw."""
+def write_report(
+    path: Path, analysis: Analysis, run: Mapping[str, Any], pictures: Mapping[str, str] | None = None
+) -> None:
+    """Writes the report to `path`, and samples.parquet beside it if the page cannot hold all samples. `run` is the
+    manifest as in run.json, `pictures` are SVGs by name, if those that the page shows are drawn already. Where the
+    analysis has no row on difficulty, verifiers or budgets, there is no section on it. Raises TtcError where there is
+    no point to draw."""
     points, difficulty = analysis.points, analysis.difficulty
     specs = {
         axis: {
@@ -59,38 +61,38 @@ def write_report(path: Path, analysis: Analysis, run: Mapping[str, Any]) -> None
             "wide": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True),
             "narrow": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True, narrow=True),
         }
-    css, script, vega = _asset("report.css"), _asset("report.js"), _vega()
+    css, script, vega = _asset("report.css"), _asset("report.js"), bundle.script()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = browser.data(analysis.problems, path.with_name(browser.FILE))
     page = Template(_asset("report.html")).substitute(
         policy=f"default-src 'none'; script-src {_hash(vega)} {_hash(script)}; style-src {_hash(css)}; "
         "base-uri 'none'; form-action 'none'",
         title=_text(_title(points)),
         reading="\n".join(f"<p>{_text(sentence)}</p>" for sentence in reading(points)),
         tables="\n".join(_table(list(group)) for group in _panels(points)),
-        models=_models(points),
+        models=_models(points, pictures or {}),
         difficulty=_asset("difficulty.html") if difficulty else "",
         verifiers=report_verifiers.section(analysis.diagnoses),
         budgets=report_thinking.section(analysis.budgets, analysis.findings),
         quality=_quality(analysis.quality),
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
-        data="\n".join([_json("charts", specs), _json("figures", figures), *_packed(analysis.problems)]),
+        held="\n".join(f'<p class="note">{_text(sentence)}</p>' for sentence in samples.sentences()),
+        data="\n".join([browser.packed("charts", specs), browser.packed("figures", figures), *samples.scripts]),
         css=css,
         vega=vega,
         script=script,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(page.encode("utf-8", errors="replace"))
 
 
-def _models(points: Sequence[CurvePoint]) -> str:
+def _models(points: Sequence[CurvePoint], pictures: Mapping[str, str]) -> str:
     """The section that compares models: sentences and two pictures. Empty for one model, or unknown sizes."""
     specs = chart_models.specs(points)
     if not specs:
         return ""
-    import vl_convert
-
     items = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in exchange.sentences(points))
     figures = "\n".join(
-        f'<div class="wide picture" role="img" aria-label="{MODELS[name]}">{vl_convert.vegalite_to_svg(spec)}</div>'
+        f'<div class="wide picture" role="img" aria-label="{MODELS[name]}">{pictures.get(name) or svg(spec)}</div>'
         for name, spec in specs.items()
     )
     title = '<h2 id="models-title">Size against thinking</h2>'
@@ -190,52 +192,6 @@ def _quality(rows: Sequence[Quality]) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
 
 
-def _packed(problems: Iterable[ProblemView]) -> Iterable[str]:
-    """The data of the problem browser as script elements: the samples in chunks, then an index of all problems."""
-    index: list[dict[str, Any]] = []
-    chunk: list[list[dict[str, Any]]] = []
-    chunks = 0
-    for problem in problems:
-        groups: dict[str, list[SampleView]] = {}
-        for s in problem.samples:
-            groups.setdefault(s.prompt, []).append(s)
-        facts = {name: getattr(problem, name) for name in ("task", "id", "question", "gold", "difficulty")}
-        marks = [
-            {
-                "prompt": prompt,
-                "marks": "".join("u" if s.answer is None else "r" if s.correct else "w" for s in samples),
-                "truncated": sum(s.stop_reason == "length" for s in samples),
-            }
-            for prompt, samples in groups.items()
-        ]
-        index.append({**facts, "groups": marks, "chunk": chunks, "row": len(chunk)})
-        chunk.append([{**vars(s), "scores": _finite(s.scores)} for s in problem.samples])
-        if len(chunk) == PER_CHUNK:
-            yield _gzip(f"samples-{chunks}", chunk)
-            chunk, chunks = [], chunks + 1
-    if chunk:
-        yield _gzip(f"samples-{chunks}", chunk)
-    yield _gzip("index", index)
-
-
-def _finite(scores: Mapping[str, float]) -> dict[str, float | str]:
-    """Scores as JSON can hold them: an infinite one becomes its name."""
-    return {name: score if math.isfinite(score) else str(score) for name, score in scores.items()}
-
-
-def _gzip(name: str, value: Any) -> str:
-    """A script element with compressed ASCII JSON (a lone surrogate stays an escape); base64 cannot close an
-    element."""
-    packed = gzip.compress(json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii"), 6, mtime=0)
-    return f'<script type="application/gzip" id="{name}">{base64.b64encode(packed).decode()}</script>'
-
-
-def _json(name: str, value: Any) -> str:
-    """A script element with ASCII JSON, in which every `<` is escaped, so that it cannot open or close an element."""
-    safe = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return f'<script type="application/json" id="{name}">{safe}</script>'
-
-
 def _text(value: str) -> str:
     """Text for HTML: escaped, and without NUL, which HTML does not allow."""
     return html.escape(value.replace("\0", "\ufffd"))
@@ -243,16 +199,6 @@ def _text(value: str) -> str:
 
 def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
-
-
-@functools.cache
-def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that defines only vegaEmbed. Cached, since bundling takes
-    seconds."""
-    import vl_convert
-
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r\n", "\n")
-    return "(()=>{" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "})();"
 
 
 def _hash(source: str) -> str:

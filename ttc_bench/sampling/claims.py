@@ -13,12 +13,13 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ttc_bench.sampling.store_file import WAIT_S
+from ttc_bench.sampling.store_file import WAIT_S, StoreError, explained
 
 BEAT_S = 3.0
+DROP = "delete from claims where address = ? and owner = ?"
 LAPSE_S = 30.0  # a beat that stands still so long belongs to a dead run
 
 
@@ -27,6 +28,7 @@ class Claims:
 
     def __init__(self, path: Path, *, beat_s: float = BEAT_S, lapse_s: float = LAPSE_S) -> None:
         self.owner = f"{_machine()} {os.getpid()} {secrets.token_hex(4)}"
+        self._path = path
         self._db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
         self._lock = threading.Lock()
         self._beat_s, self._lapse_s = beat_s, lapse_s
@@ -35,44 +37,54 @@ class Claims:
         self._heart: threading.Thread | None = None
 
     def take(self, addresses: Collection[str]) -> frozenset[str]:
-        """Claims what no living run has claimed, and returns what this run holds of the addresses."""
-        with self._lock:
-            self._db.execute("begin immediate")
-            try:
-                for owner, beat in self._db.execute("select owner, max(beat) from claims group by owner").fetchall():
-                    if owner != self.owner and not self._lives(owner, beat):
-                        self._db.execute("delete from claims where owner = ?", (owner,))
-                rows = [(address, self.owner, 0) for address in addresses]
-                self._db.executemany("insert or ignore into claims values (?, ?, ?)", rows)
-                held = {a for (a,) in self._db.execute("select address from claims where owner = ?", (self.owner,))}
-                self._db.execute("commit")
-            except BaseException:
-                self._db.execute("rollback")
-                raise
+        """Claims what no living run has claimed, and returns what this run holds of the addresses. Raises
+        StoreError."""
+        with self._writing() as db:
+            for owner, beat in db.execute("select owner, max(beat) from claims group by owner").fetchall():
+                if owner != self.owner and not self._lives(owner, beat):
+                    db.execute("delete from claims where owner = ?", (owner,))
+            rows = [(address, self.owner, 0) for address in addresses]
+            db.executemany("insert or ignore into claims values (?, ?, ?)", rows)
+            held = {a for (a,) in db.execute("select address from claims where owner = ?", (self.owner,))}
         if self._heart is None:
             self._heart = threading.Thread(target=self._keep_alive, name="claims", daemon=True)
             self._heart.start()
         return frozenset(held.intersection(addresses))
 
     def release(self, addresses: Collection[str]) -> None:
-        """Gives up these claims: their samples are stored, or will not be made by this run."""
-        with self._lock:
-            rows = [(address, self.owner) for address in addresses]
-            self._db.executemany("delete from claims where address = ? and owner = ?", rows)
+        """Gives up these claims: their samples are stored, or will not be made by this run. Raises StoreError."""
+        with self._writing() as db:
+            db.executemany(DROP, [(address, self.owner) for address in addresses])
 
     def others(self) -> list[str]:
-        """The runs that hold claims beside this one, in words: "process 123 on HOST"."""
-        with self._lock:
-            owners = self._db.execute("select distinct owner from claims where owner != ?", (self.owner,)).fetchall()
-        return sorted(f"process {owner.split()[-2]} on {owner.split()[0]}" for (owner,) in owners)
+        """The runs that hold claims beside this one, in words: "process 123 on HOST". Raises StoreError."""
+        with self._writing() as db:
+            owners = db.execute("select distinct owner from claims where owner != ?", (self.owner,)).fetchall()
+        return sorted(_words(owner) for (owner,) in owners)
 
     def close(self) -> None:
+        """Gives up all claims. A file that cannot be written to keeps them until this process has ended."""
         self._ended.set()
         if self._heart:
             self._heart.join()
+        with contextlib.suppress(StoreError), self._writing() as db:
+            db.execute("delete from claims where owner = ?", (self.owner,))
+        self._db.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all or nothing, and one wait for the disk instead of one for each claim."""
         with self._lock:
-            self._db.execute("delete from claims where owner = ?", (self.owner,))
-            self._db.close()
+            try:
+                self._db.execute("begin immediate")
+                yield self._db
+                self._db.execute("commit")
+            except BaseException as error:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                if isinstance(error, sqlite3.Error):
+                    raise explained(self._path, error) from None
+                raise
 
     def _lives(self, owner: str, beat: int) -> bool:
         machine, process, _ = owner.rsplit(" ", 2)
@@ -89,6 +101,16 @@ class Claims:
             # locked, or a full disk: the run itself meets that and says so
             with self._lock, contextlib.suppress(sqlite3.Error):
                 self._db.execute("update claims set beat = beat + 1 where owner = ?", (self.owner,))
+
+
+def at_work(db: sqlite3.Connection) -> list[str]:
+    """The runs on this machine, in words, that hold claims in an open store. Raises sqlite3.Error."""
+    owners = [owner for (owner,) in db.execute("select distinct owner from claims").fetchall()]
+    return sorted(_words(owner) for owner in owners if owner.startswith(_machine()) and _runs(int(owner.split()[-2])))
+
+
+def _words(owner: str) -> str:
+    return f"process {owner.split()[-2]} on {owner.split()[0]}"
 
 
 def _machine() -> str:

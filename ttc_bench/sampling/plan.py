@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 from ttc_bench.config import Config
 from ttc_bench.core import UNCHANGED, Change, Problem, Request, Task
+from ttc_bench.errors import TtcError
 from ttc_bench.prompts import PROMPTS, announce
 from ttc_bench.sampling.changes import ANSWER_TOKENS, TraceChange, extensions, pending
 from ttc_bench.sampling.store import Store
 from ttc_bench.strategies.methods import METHODS
+
+
+class Shard(NamedTuple):
+    """Of every `of` problems of a task, in its order, the one at `place` (1..of): what one of several runs samples."""
+
+    place: int
+    of: int
+
+    @classmethod
+    def read(cls, text: str) -> Shard:
+        """From "2/8". Raises TtcError."""
+        place, slash, of = text.partition("/")
+        if not (slash and place.isdecimal() and of.isdecimal() and 1 <= int(place) <= int(of)):
+            raise TtcError(f"shard = {text!r}: expected the number of this run and of all, such as 2/8")
+        return cls(int(place), int(of))
+
+
+WHOLE = Shard(1, 1)
 
 
 @dataclass(frozen=True)
@@ -73,13 +93,13 @@ class Plan:
         return sum(pending(store, self.traces(p), self.changes(p), self.config.samples) for p in self.config.prompts)
 
 
-def plan(config: Config, tasks: Sequence[Task], name: str, model: str) -> Plan:
-    """Every request that begins a trace: each problem of each task, under each prompt that the methods need, at each
-    effort, and once more for every budget that is announced to the model."""
+def plan(config: Config, tasks: Sequence[Task], name: str, model: str, shard: Shard = WHOLE) -> Plan:
+    """Every request that begins a trace: each problem of each task (those of the shard), under each prompt that the
+    methods need, at each effort, and once more for every budget that is announced to the model."""
     requests = []
     for task, prompt, effort in product(tasks, config.prompts, config.efforts):
         announced = config.budgets if config.budget_mode == "rerun" and prompt != "direct" else ()
-        for budget, problem in product((None, *announced), task.problems):
+        for budget, problem in product((None, *announced), task.problems[shard.place - 1 :: shard.of]):
             request = config.request(model, PROMPTS[prompt].render(task, problem), effort)
             change = UNCHANGED
             if budget is not None:

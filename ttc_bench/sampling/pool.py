@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -54,6 +54,7 @@ class Watch:
     on_plan: Callable[[int, int], None] = _ignore  # (samples wanted, samples missing), before each filling
     on_sample: Callable[[Sample], None] = _ignore
     on_score: Callable[[str, int, int], None] = _ignore  # verifier, scores done, scores to make
+    on_grade: Callable[[int, int], None] = _ignore  # requests whose samples are graded, requests to grade
     on_wait: Callable[[int, str], None] = _ignore  # requests that other runs are sampling, and which runs
     stop: Stop = field(default_factory=Stop)  # by which the caller ends it early
 
@@ -113,15 +114,15 @@ async def fill(
     limit: SpendingLimit | None = None,
 ) -> Filled:
     """Brings every (request, n) to n samples, or to those of the indices given, as far as the backend and the limit
-    allow. Asks for missing indices only, and does not touch the backend when there are none. Each sample is stored
-    before the next is awaited, so an interruption loses nothing that had arrived. What another run on the same store is
-    making is waited for and not made again. Raises the backend's fatal errors, StoreError, and Interrupted."""
-    total, tried, waiting = Filled(), set[tuple[str, int]](), False
+    allow. Asks for missing indices only, and does not touch the backend when there are none. What had arrived is stored
+    at the end, also of an interruption. What another run on the same store is making is waited for and not made again.
+    Raises the backend's fatal errors, StoreError, and Interrupted."""
+    total, tried, waiting = Filled(), defaultdict[str, set[int]](set), False
     while True:
         missing = [
             (request, indices)
             for request, lacking in store.missing(wanted)
-            if (indices := tuple(i for i in lacking if (request.address, i) not in tried))
+            if (indices := tuple(i for i in lacking if i not in tried.get(request.address, ())))
         ]
         if not missing:
             return total
@@ -132,8 +133,12 @@ async def fill(
                 with watch.stop.while_sampling(backend):
                     total += await _sample(store, backend, jobs, watch.on_sample, limit)
             finally:
-                store.claims.release(held)
-            tried |= {(job.request.address, index) for job in jobs for index in job.indices}
+                try:
+                    store.settle()  # before the claims go, or another run would make the last samples again
+                finally:
+                    store.claims.release(held)
+            for job in jobs:
+                tried[job.request.address].update(job.indices)
         elif held:  # made by another run between the two looks
             store.claims.release(held)
         elif not waiting:
@@ -143,29 +148,6 @@ async def fill(
             await asyncio.sleep(POLL_S)
 
 
-async def _keep(store: Store, backend: Backend, sample: Sample, rest: AsyncGenerator[Sample, None]) -> None:
-    """Stores a sample. Where there is no room for it, nothing further is asked for, and what is under way and paid for
-    is taken in and tried again once it has all arrived: room may have been made. Raises StoreError with what is
-    lost."""
-    try:
-        store.add(sample)
-        return
-    except StoreError as error:
-        arrived = [sample]
-        if backend.stop():
-            arrived += [more async for more in rest if more.completion is not None]
-        lost = 0
-        for late in arrived:
-            try:
-                store.add(late)
-            except StoreError:
-                lost += 1
-        words = (
-            f"; {lost} sample{'s' * (lost != 1)} that had arrived {'are' if lost > 1 else 'is'} lost" if lost else ""
-        )
-        raise StoreError(f"{error}{words}") from None
-
-
 async def _sample(
     store: Store,
     backend: Backend,
@@ -173,29 +155,46 @@ async def _sample(
     on_sample: Callable[[Sample], None],
     limit: SpendingLimit | None,
 ) -> Filled:
-    waiting = {(job.request.address, index) for job in jobs for index in job.indices}
-    requests = {job.request.address: job.request for job in jobs}
-    left_of = Counter(address for address, _ in waiting)
+    waiting = defaultdict[str, set[int]](set)
+    for job in jobs:
+        waiting[job.request.address].update(job.indices)
     made, holes, spent, wasted = 0, [], Usage(), Usage()
     # mypy knows the protocol's iterator, aclosing wants a generator: every async generator function gives one
     async with aclosing(cast(AsyncGenerator[Sample, None], backend.sample(jobs, limit))) as samples:
         async for sample in samples:
-            address = sample.request.address
-            if (address, sample.index) not in waiting:
+            left = waiting[sample.request.address]
+            if sample.index not in left:
                 raise BackendError(f"the backend gave sample {sample.index} twice or unasked", fatal=True)
-            waiting.remove((address, sample.index))
-            wasted += sample.wasted
-            spent += sample.wasted
-            if sample.completion is None:
-                holes.append(sample)
-            else:
-                await _keep(store, backend, sample, samples)
-                made += 1
-                spent += sample.completion.usage
+            left.remove(sample.index)
+            if sample.wasted != NOTHING:
+                wasted += sample.wasted
+                spent += sample.wasted
+            try:
+                if sample.completion is None:
+                    holes.append(sample)
+                else:
+                    store.add(sample)
+                    made += 1
+                    spent += sample.completion.usage
+                if not left:
+                    store.release(sample.request.address)
+            except StoreError:
+                await _rescue(store, backend, samples)
+                raise
             on_sample(sample)
-            left_of[address] -= 1
-            if not left_of[address]:
-                store.claims.release([address])
     silent = BackendError("the backend ended without an answer or an error")
-    holes += [Sample(requests[address], index, error=silent) for address, index in sorted(waiting)]
+    holes += [
+        Sample(job.request, i, error=silent) for job in jobs for i in job.indices if i in waiting[job.request.address]
+    ]
     return Filled(made, tuple(holes), spent, wasted)
+
+
+async def _rescue(store: Store, backend: Backend, rest: AsyncGenerator[Sample, None]) -> None:
+    """Where samples cannot be written: nothing further is asked for, and what is under way and paid for is taken in and
+    tried again once it has all arrived, as room may have been made. Raises StoreError with what is lost."""
+    if backend.stop():
+        async for sample in rest:
+            if sample.completion is not None:
+                with suppress(StoreError):  # it is kept until the end
+                    store.add(sample)
+    store.settle()

@@ -46,6 +46,14 @@ create table if not exists scores (
     created text not null,
     primary key (verifier, item)
 );
+create table if not exists grades (
+    address text not null,      -- of the request whose samples are graded
+    change text not null,       -- that was made to them before, as in follow_ups; "": none
+    grading text not null,      -- sha256 of the grader, its settings and the problem
+    version text not null,      -- sha256 of the code that graded; another one grades anew
+    columns blob not null,      -- an Arrow stream, all samples of the request (grading/columns.py)
+    primary key (address, change, grading)
+);
 create table if not exists claims (
     address text primary key,   -- of a request whose samples a run is making
     owner text not null,        -- that run (claims.py)
@@ -78,9 +86,9 @@ class StoreError(TtcError):
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """An open store, made new where there is none. Each statement commits: a sample is on disk before the next is
-    waited for. Raises StoreError, in one line, for a file that is no store, damaged, of another version, or on a
-    network file system."""
+    """An open store, made new where there is none, for one thread at a time. A statement outside a transaction commits.
+    Raises StoreError, in one line, for a file that is no store, damaged, of another version, or on a network file
+    system."""
     try:
         return _read_only(path) if read_only else _writable(path)
     except (sqlite3.Error, OSError) as error:
@@ -120,7 +128,7 @@ def _writable(path: Path) -> sqlite3.Connection:
             f"{path}: lies on a network file system ({kind}), where SQLite's locks do not hold between machines and "
             "samples could be paid for twice; name a file on a local disk with --store"
         )
-    db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+    db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         _check(db, path)
         db.execute("pragma journal_mode = wal")
@@ -141,12 +149,18 @@ def _read_only(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if not any(symptom in str(error) for symptom in ("unable to open", "readonly")):
             raise
+        wal = Path(f"{path}-wal")
+        if wal.exists() and wal.stat().st_size:  # which a file that nobody may write is read without
+            raise StoreError(
+                f"{path}: its last samples are in {wal.name}, which cannot be read where nothing can be written; copy "
+                "both files to another folder"
+            ) from None
         return _checked(path, "mode=ro&immutable=1")
 
 
 def _checked(path: Path, options: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{options}"
-    db = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
+    db = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         _check(db, path)
     except BaseException:
@@ -162,7 +176,9 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     if tables and (application not in (0, OURS) or not tables >= _EXPECTED):
         raise StoreError(f"{path}: is an SQLite file of another program; name another file with --store")
     if version not in (0, VERSION):
-        raise StoreError(f"{path}: store version {version}, this ttc-bench reads {VERSION}; use another --store")
+        raise StoreError(
+            f"{path}: store version {version}, this ttc-bench reads {VERSION}; name another file with --store"
+        )
 
 
 def file_system(folder: Path) -> str:

@@ -1,20 +1,22 @@
 """Strategies in closed form: one sample, majority, best-of-k.
 
-A strategy is a frozen value with one method. `outcome(candidates, k)` gives each of the n candidates its chance to
-become the answer when k of the n are drawn without replacement: no "first k of n", and no Monte Carlo.
+A strategy is a frozen value. `outcome(candidates, k)` gives each of the n candidates its chance to become the answer
+when k of the n are drawn without replacement: no "first k of n", and no Monte Carlo.
 """
 
 from __future__ import annotations
 
-import functools
-import math
-from collections import Counter
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from functools import lru_cache
 
-from ttc_bench.core import Candidate, Outcome
+import numpy as np
+
+from ttc_bench.core import Candidate, Outcome, Strategy
 from ttc_bench.errors import NotEnoughSamples
+from ttc_bench.strategies.candidates import Array, Candidates
+from ttc_bench.strategies.majority import win_chances
 
 
 def pool_size(candidates: Sequence[Candidate], k: int) -> int:
@@ -27,99 +29,89 @@ def pool_size(candidates: Sequence[Candidate], k: int) -> int:
     return n
 
 
-def expected_tokens(candidates: Sequence[Candidate], k: int) -> float:
-    """Expected tokens of k candidates drawn from n: each is drawn with chance k/n."""
-    return k * sum(c.tokens for c in candidates) / len(candidates)
-
-
-@dataclass(frozen=True)
-class Single:
-    """The first drawn sample is the answer; the other k - 1 are paid for and ignored. Only k = 1 is sensible."""
-
-    def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome:
-        n = pool_size(candidates, k)
-        return Outcome((1 / n,) * n, expected_tokens(candidates, k))
-
-
-@dataclass(frozen=True)
-class MajorityVote:
-    """maj@k, also called self-consistency (Wang et al. 2022, arXiv:2203.11171).
-
-    Ties are split evenly between the tied answers. A sample without an extractable answer never votes; a draw in
-    which no sample has an answer gives none, and its weight stays on those samples (which are never correct)."""
-
-    def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome:
-        n = pool_size(candidates, k)
-        votes = Counter(c.answer for c in candidates if c.answer is not None)
-        silent = n - votes.total()
-        chance = _vote_chances(tuple(sorted(votes.values())), silent, k)
-        nothing = comb(silent, k) / comb(n, k)
-        weights = tuple(
-            nothing / silent if c.answer is None else chance[votes[c.answer]] / votes[c.answer] for c in candidates
-        )
-        return Outcome(weights, expected_tokens(candidates, k))
-
-
-@functools.lru_cache(maxsize=65_536)
-def _vote_chances(votes: tuple[int, ...], silent: int, k: int) -> dict[int, float]:
-    """Chance that one answer with m votes in the pool wins a draw of k, for each m that occurs in `votes`.
-
-    Sum over the j votes it gets in the draw of C(m, j) times the ways in which every rival gets at most j, divided by
-    1 + the number of rivals that tie. Ways are counted in exact integers by a dynamic programme over the rivals."""
-    total = comb(sum(votes) + silent, k)
-    chances = {}
-    for m in set(votes):
-        rivals = list(votes)
-        rivals.remove(m)
-        won = 0.0
-        for j in range(1, min(m, k) + 1):
-            ways = _ways(tuple(rivals), silent, k - j, j)
-            won += comb(m, j) * sum(w / (1 + ties) for ties, w in enumerate(ways)) / total
-        chances[m] = won
+@lru_cache(maxsize=256)
+def within(n: int, k: int) -> Array:
+    """[0..n]: the chance C(b, k)/C(n, k) that all k of n drawn samples are among b given ones. Read-only."""
+    b = np.arange(n, 0, -1)
+    chances = np.concatenate([[1.0], np.maximum((b - k) / b, 0).cumprod()])[::-1]
+    chances.setflags(write=False)
     return chances
 
 
-def _ways(rivals: tuple[int, ...], silent: int, room: int, j: int) -> list[int]:
-    """In how many ways `room` samples come from the rivals, each giving at most j, and from the silent ones:
-    entry t counts those in which exactly t rivals give j."""
-    most_ties = room // j
-    # table[t][v]: ways in which v samples come from the rivals seen so far, t of them giving j
-    table = [[0] * (room + 1) for _ in range(most_ties + 1)]
-    table[0][0] = 1
-    for size, times in Counter(rivals).items():
-        below = [comb(size, i) for i in range(min(size + 1, j))]
-        tie = comb(size, j)
-        for _ in range(times):
-            table = [
-                [
-                    sum(below[i] * row[v - i] for i in range(min(len(below), v + 1)))
-                    + (tie * table[t - 1][v - j] if tie and t and v >= j else 0)
-                    for v in range(room + 1)
-                ]
-                for t, row in enumerate(table)
-            ]
-    return [sum(w * comb(silent, room - v) for v, w in enumerate(row)) for row in table]
+class ColumnStrategy(Strategy):
+    """Base of the strategies here, which compute on columns: a subclass has `outcomes`."""
+
+    def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome:
+        return self.outcomes(candidates, [k])[0]
+
+    @abstractmethod
+    def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]: ...
+
+
+class ClosedForm(ColumnStrategy):
+    """A subclass has `weights`. All k drawn samples are paid for."""
+
+    def outcomes(self, candidates: Sequence[Candidate], ks: Sequence[int]) -> list[Outcome]:
+        pool = Candidates.of(candidates)
+        for k in ks:
+            pool_size(pool, k)
+        return [Outcome(w, k * pool.mean_tokens) for w, k in zip(self.weights(pool, ks), ks, strict=True)]
+
+    @abstractmethod
+    def weights(self, pool: Candidates, ks: Sequence[int]) -> list[Array]:
+        """For each k the chances [sample] to become the answer."""
 
 
 @dataclass(frozen=True)
-class BestOfN:
-    """best-of-k: the drawn sample with the highest verifier score; equal scores share
-    the win.
+class Single(ClosedForm):
+    """The first drawn sample is the answer; the other k - 1 are paid for and ignored. Only k = 1 is sensible."""
+
+    def weights(self, pool: Candidates, ks: Sequence[int]) -> list[Array]:
+        return [np.full(len(pool), 1 / len(pool)) for _ in ks]
+
+
+@dataclass(frozen=True)
+class MajorityVote(ClosedForm):
+    """maj@k, also called self-consistency (Wang et al. 2022, arXiv:2203.11171).
+
+    Ties are split evenly between the tied answers. A sample without an extractable answer never votes; a draw in
+    which no sample has an answer gives none, and its weight stays on those samples (which are never correct).
+    Weights are within 1e-12 of the exact ones (majority.py)."""
+
+    def weights(self, pool: Candidates, ks: Sequence[int]) -> list[Array]:
+        n, silent, votes = len(pool), pool.silent, pool.votes
+        answers = np.bincount(votes)  # by their number of votes
+        answers[:1] = 0
+        sizes = np.flatnonzero(answers)
+        profile = tuple(sizes.tolist()), tuple(answers[sizes].tolist())
+        of_votes = np.zeros(len(answers))  # the chance of each sample of an answer, by the answer's number of votes
+        found = []
+        for k in ks:
+            of_votes[sizes] = np.array(win_chances(*profile, silent, k)) / sizes
+            nothing = within(n, k)[silent] / max(silent, 1)
+            found.append(np.append(of_votes[votes], nothing)[pool.codes])  # code -1 is the last
+        return found
+
+
+@dataclass(frozen=True)
+class BestOfN(ClosedForm):
+    """best-of-k: the drawn sample with the highest verifier score; equal scores share the win.
 
     Samples without a score rank below all that have one, and samples without an extractable answer below those (a
-    missing answer shows without the gold)."""
+    missing answer shows without the gold). For a rank held by m samples with b samples below it, the chance that it is
+    the best of the draw is [C(b+m, k) - C(b, k)] / C(n, k)."""
 
-    def outcome(self, candidates: Sequence[Candidate], k: int) -> Outcome:
-        n = pool_size(candidates, k)
-        ranks = [_rank(c) for c in candidates]
-        total = comb(n, k)
-        chance, below = {}, 0
-        for rank, m in sorted(Counter(ranks).items()):
-            chance[rank] = (comb(below + m, k) - comb(below, k)) / total / m
-            below += m
-        return Outcome(tuple(chance[r] for r in ranks), expected_tokens(candidates, k))
-
-
-def _rank(c: Candidate) -> tuple[bool, bool, float]:
-    score = None if c.score is None or math.isnan(c.score) else c.score  # NaN is no verdict
-    return (c.answer is not None, score is not None, score or 0.0)
+    def weights(self, pool: Candidates, ks: Sequence[int]) -> list[Array]:
+        n, scored = len(pool), ~np.isnan(pool.scores)
+        ranks = np.stack([np.where(scored, pool.scores, 0.0), scored, pool.codes >= 0])
+        order = np.lexsort(ranks)
+        ranks = ranks[:, order]
+        starts = np.flatnonzero(np.r_[True, (ranks[:, 1:] != ranks[:, :-1]).any(axis=0)])
+        held = np.diff(np.r_[starts, n])
+        found = []
+        for k in ks:
+            chances = within(n, k)
+            weights = np.empty(n)
+            weights[order] = np.repeat((chances[starts + held] - chances[starts]) / held, held)
+            found.append(weights)
+        return found

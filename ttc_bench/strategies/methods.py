@@ -1,7 +1,6 @@
 """The menu of methods that users can name, each a prompt and a strategy. To add one: a line here.
 
-A strategy of your own is a class with `outcome` (core.Strategy) in exact.py or subsets.py; the law tests cover
-everything in METHODS."""
+A strategy of your own is a subclass of core.Strategy with `outcome`; the law tests cover everything in METHODS."""
 
 from __future__ import annotations
 

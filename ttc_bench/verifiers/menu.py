@@ -26,7 +26,7 @@ class Signal(Verifier):
     """A number that the backend recorded while it sampled, so it costs nothing."""
 
     name: str
-    signal: str
+    signal: str = ""
 
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]:
         return [Score(completion.signals.get(self.signal)) for _, completion in items]
@@ -38,6 +38,7 @@ class Checker(Verifier):
 
     name: str
     task: Task
+    grades = True
 
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]:
         grader = self.task.grader

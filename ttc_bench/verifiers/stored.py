@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 from ttc_bench.config import Config
 from ttc_bench.core import Backend, Completion, Problem, Score, Usage, Verifier
 from ttc_bench.errors import BackendError, TtcError
+from ttc_bench.grading.columns import content_address
 from ttc_bench.sampling.pool import SILENT, Watch
 from ttc_bench.sampling.store import Store
 
@@ -79,6 +79,10 @@ class StoredVerifier(Verifier):
         """Its key in the store."""
         return self._scorer.id if self._scorer else str(self._described["id"])
 
+    @cached_property
+    def _own(self) -> bool:
+        return bool(self.identity().get("judges_itself"))
+
     def work(self) -> tuple[int, Usage]:
         return self._count, self._usage
 
@@ -93,6 +97,11 @@ class StoredVerifier(Verifier):
         addresses = dict.fromkeys(address(problem, completion) for problem, completion in items)
         return len(addresses) - len(self._setting.store.scores(self.id, addresses))
 
+    def known(self, contents: Sequence[str]) -> list[Score | None]:
+        """The stored scores."""
+        stored = self._setting.store.scores(self.id, dict.fromkeys(contents))
+        return [self._noted(stored[content]) if content in stored else None for content in contents]
+
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]:
         """Scores of all items. Missing ones are made, once for equal items, and stored on arrival; the model is freed
         at the end. Raises TtcError if scoring fails, or if scores are missing and no model may run."""
@@ -101,7 +110,7 @@ class StoredVerifier(Verifier):
         missing = {a: item for a, item in zip(addresses, items, strict=True) if a not in scores}
         if missing and (self._scorer is None or self._setting.backend is None):
             raise TtcError(
-                f"verifier {self.asked}: {len(missing):,} of {len(set(addresses)):,} scores are not stored; "
+                f"verifier {self.asked}: {len(missing):,} scores are not stored; "
                 f"make them with: {self._setting.command()}"
             )
         if missing and self._scorer is not None:
@@ -111,10 +120,12 @@ class StoredVerifier(Verifier):
                 raise TtcError(f"verifier {self.asked}: {error}") from error
             finally:
                 await self._scorer.close()
-        self._parameters = next((s.parameters for s in scores.values() if s.parameters), None)
-        own = bool(self.identity().get("judges_itself"))
-        verdicts = [scores.get(a, Score(None)) for a in addresses]
-        return [replace(score, own=True) for score in verdicts] if own else verdicts
+        return [self._noted(scores.get(a, Score(None))) for a in addresses]
+
+    def _noted(self, score: Score) -> Score:
+        """The score, marked where the sampling model gave it itself; its parameters are remembered for run.json."""
+        self._parameters = self._parameters or score.parameters
+        return replace(score, own=True) if self._own else score
 
     async def _make(self, scorer: Scorer, missing: Mapping[str, tuple[Problem, Completion]]) -> dict[str, Score]:
         store, on_score, waiting = self._setting.store, self._setting.watch.on_score, list(missing)
@@ -132,6 +143,5 @@ class StoredVerifier(Verifier):
 
 
 def address(problem: Problem, completion: Completion) -> str:
-    """sha256 (64 hex digits) of what a verifier sees of a sample: the question and the text of the answer."""
-    fields = {"question": problem.question, "text": completion.text}
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    """Its key in the store: the content address of the question and the text of the answer, in hex."""
+    return content_address(problem.question, completion.text).hex()

@@ -25,7 +25,7 @@ OPENAI = "https://api.openai.com/v1"
 AHEAD = 16  # tasks that wait for a place at the limiter, so that it is taken as soon as it is free
 IN_A_ROW = 8  # calls that fail for good with no success in between: the server is down, stop asking
 SHARD_CALLS = 8  # that one of several servers is handed at once
-UNREACHED = 3  # attempts to connect to a server that was never reached
+UNREACHED = 3  # attempts to connect to a server that was never reached, or to one of several where nobody listens now
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,14 @@ class OpenAIBackend(Backend):
         self._runs: list[_Run] = []
         self._alone = alone
         self._failed_in_a_row = 0
+        self._last_failure = ""
         self._lost = 0  # calls whose bill is not known
         self._typical: float | None = None  # tokens of a completion here, a moving average
 
     @property
     def at_once(self) -> float:
-        """Calls that fill its places, and those that wait for one."""
-        return int(self.limiter.limit) + min(AHEAD, self.concurrency)
+        """Calls that fill its places, and some that wait for one."""
+        return int(self.limiter.limit) + max(1, min(AHEAD, self.concurrency // 4))
 
     @property
     def notes(self) -> list[str]:
@@ -209,15 +210,19 @@ class OpenAIBackend(Backend):
 
     async def _answer(self, unit: _Unit, run: _Run) -> tuple[list[Sample], list[_Unit]]:
         """The samples of one unit, and the units that are left to ask for."""
-        wasted = Usage()
+        wasted, unheard = Usage(), 0
 
         def failed(error: Passing) -> None:
-            nonlocal wasted
+            nonlocal wasted, unheard
             wasted += error.wasted
+            unheard = unheard + 1 if error.kind == "connection" else 0
             self.counts[error.kind] += 1
 
+        def gone() -> bool:
+            return unheard >= UNREACHED and not (self._alone and self._wire.reached)
+
         def enough(attempts: int) -> bool:
-            return run.stopped or (attempts >= UNREACHED and not self._wire.reached)
+            return run.stopped or gone()
 
         try:
             reply = await self._retries.run(lambda: self._call(unit, run), enough, failed)
@@ -226,13 +231,16 @@ class OpenAIBackend(Backend):
                 run.stop()
                 words = f"cannot reach {self.base_url} ({error}): is the server running, and is --base-url right?"
                 raise MemberLost(words, fatal=True) from None
-            self._failed_in_a_row += 1
+            self._failed_in_a_row = IN_A_ROW if gone() else self._failed_in_a_row + 1
+            self._last_failure = str(error)
             return self._holes(unit, MemberLost(f"no answer from {self.base_url}: {error}"), wasted), []
         except BackendError as error:
-            if error.fatal or isinstance(error, MemberLost):
+            lost = isinstance(error, MemberLost)
+            if error.fatal or (lost and wasted == Usage()):  # with a bill it is told by holes; the next call raises
                 run.stop()  # here, before the place that this call held lets another one start
                 raise
-            return self._holes(unit, BackendError(str(error)), wasted), []
+            words = str(error)  # without the frames that an error holds on to
+            return self._holes(unit, MemberLost(words) if lost else BackendError(words), wasted), []
         self._failed_in_a_row = 0
         return self._samples(unit, reply, wasted)
 
@@ -288,7 +296,7 @@ class OpenAIBackend(Backend):
 
     def _stopped_answering(self) -> BackendError:
         words = f"{self.base_url} had stopped answering"
-        return BackendError(f"not asked for: {words}") if self._alone else MemberLost(words)
+        return BackendError(f"not asked for: {words}") if self._alone else MemberLost(f"{words} ({self._last_failure})")
 
     def _expected(self, unit: _Unit) -> int:
         """Tokens that a call for this unit may take, for the tokens-per-minute limit."""

@@ -2,9 +2,22 @@
 // What a model wrote reaches this page as text only: it comes out of compressed JSON and goes in through textContent.
 // Nothing here parses HTML, evaluates a string or asks the network.
 (() => {
-  const PER_PAGE = 25;
+  const PER_PAGE = 25; // problems
+  const AT_ONCE = 100; // samples under one prompt; a button shows as many more
+  const CELLS = 64; // marks in a row of the list; more samples are a bar
+  const GRID = 4096; // marks of an open problem
   const byId = (id) => document.getElementById(id);
-  const json = (id) => JSON.parse(byId(id).textContent);
+
+  /** The JSON in script element `id`: gzip in base64. Chunks of samples are unpacked when first needed, once. */
+  const unpacked = new Map();
+  function unpack(id) {
+    if (!unpacked.has(id)) {
+      const bytes = Uint8Array.from(atob(byId(id).textContent), (c) => c.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+      unpacked.set(id, new Response(stream).json());
+    }
+    return unpacked.get(id);
+  }
 
   /** An element with a class and a text (or children). */
   function make(tag, name, ...content) {
@@ -29,14 +42,14 @@
 
   // ---- chart ------------------------------------------------------------------------------------------------------
 
-  const charts = json("charts"); // axis -> { title, wide, narrow }: Vega-Lite specifications
-  const figures = json("figures"); // name -> { wide, narrow }, drawn into the element figure-NAME
+  let charts = {}; // axis -> { title, wide, narrow }: Vega-Lite specifications
+  let figures = {}; // name -> { wide, narrow }, drawn into the element figure-NAME
+  let axis = "";
   const slim = matchMedia("(max-width: 720px)");
   const tip = make("div");
   tip.id = "tip";
   tip.hidden = true;
   document.body.append(tip);
-  let axis = Object.keys(charts)[0];
   const drawn = {}; // id of an element -> what Vega drew into it
 
   function showTip(_handler, event, _item, value) {
@@ -61,10 +74,12 @@
 
   let drawing = Promise.resolve(); // one drawing after the other, however fast the choices come
   function enqueue(id, specs, done) {
-    drawing = drawing.then(() => draw(id, specs)).then(done).catch((error) => {
-      byId(id).textContent = `The chart could not be drawn (${error.message}); its numbers are in the table and the CSV files.`;
-      console.error(error);
-    });
+    drawing = drawing.then(() => draw(id, specs)).then(done).catch((error) => undrawn(id, error));
+  }
+
+  function undrawn(id, error) {
+    byId(id).textContent = `The chart could not be drawn (${error.message}); its numbers are in the table and the CSV files.`;
+    console.error(error);
   }
 
   function redraw() {
@@ -78,31 +93,24 @@
     }
   }
 
-  radios(byId("axes"), Object.entries(charts).map(([name, chart]) => [name, chart.title]), (value) => {
-    axis = value;
+  async function drawAll() {
+    [charts, figures] = await Promise.all([unpack("charts"), unpack("figures")]);
+    axis = Object.keys(charts)[0];
+    radios(byId("axes"), Object.entries(charts).map(([name, chart]) => [name, chart.title]), (value) => {
+      axis = value;
+      redraw();
+    });
+    slim.addEventListener("change", redraw);
+    slim.addEventListener("change", redrawFigures);
     redraw();
-  });
-  slim.addEventListener("change", redraw);
-  slim.addEventListener("change", redrawFigures);
-  redraw();
-  redrawFigures();
+    redrawFigures();
+  }
 
   // ---- problems and samples ---------------------------------------------------------------------------------------
 
-  /** The JSON in script element `id`: gzip in base64. Chunks of samples are unpacked when first needed, once. */
-  const unpacked = new Map();
-  function unpack(id) {
-    if (!unpacked.has(id)) {
-      const bytes = Uint8Array.from(atob(byId(id).textContent), (c) => c.charCodeAt(0));
-      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-      unpacked.set(id, new Response(stream).json());
-    }
-    return unpacked.get(id);
-  }
-
-  const marks = (group) => [...group.marks]; // one letter per sample: r right, w wrong, u unreadable
-  const WORDS = { r: "right", w: "wrong", u: "unreadable" };
-  const has = (groups, letter) => groups.some((g) => g.marks.includes(letter));
+  const WORDS = { r: "right", w: "wrong", u: "unreadable" }; // the letters of marks, in the order of counts
+  const total = (group) => group.counts[0] + group.counts[1] + group.counts[2];
+  const has = (groups, letter) => groups.some((g) => g.counts["rwu".indexOf(letter)] > 0);
   const FILTERS = {
     all: ["all", () => true],
     some: ["solved by some samples", (g) => has(g, "r") && (has(g, "w") || has(g, "u"))],
@@ -112,17 +120,28 @@
     unreadable: ["unreadable", (g) => has(g, "u")],
   };
 
-  let index, found = [], page = 0, filter = "all", asked = 0;
+  let index, file, found = [], page = 0, filter = "all", asked = 0;
 
   const groupsOf = (problem) => {
     const prompt = byId("prompt").value;
     return prompt ? problem.groups.filter((g) => g.prompt === prompt) : problem.groups;
   };
-  const samplesOf = async (problem) => (await unpack(`samples-${problem.chunk}`))[problem.row];
+  const count = (n) => n.toLocaleString("en");
+
+  /** The records of a problem that are in this page: its samples, and its question where the index has cut it. */
+  async function recordsOf(problem) {
+    const runs = problem.runs.map(async ([chunk, row, count]) => (await unpack(`samples-${chunk}`)).slice(row, row + count));
+    return (await Promise.all(runs)).flat();
+  }
+
+  const uncut = (text) => (Array.isArray(text) ? `${text[0]}\n${text[2]}` : text);
 
   async function texts(problem) {
     if (problem.texts === undefined) {
-      problem.texts = (await samplesOf(problem)).map((s) => `${s.text}\n${s.reasoning}\n${s.answer}`).join("\n").toLowerCase();
+      problem.texts = (await recordsOf(problem))
+        .map((r) => (r.question ? uncut(r.question) : `${uncut(r.text)}\n${uncut(r.reasoning)}\n${r.answer}`))
+        .join("\n")
+        .toLowerCase();
     }
     return problem.texts;
   }
@@ -143,7 +162,7 @@
       matching.push(problem);
     }
     for (const [name, [label, keep]] of Object.entries(FILTERS)) {
-      labels[name].textContent = `${label} (${matching.filter((p) => keep(groupsOf(p))).length.toLocaleString("en")})`;
+      labels[name].textContent = `${label} (${count(matching.filter((p) => keep(groupsOf(p))).length)})`;
     }
     found = matching.filter((p) => FILTERS[filter][1](groupsOf(p)));
     page = 0;
@@ -152,19 +171,25 @@
 
   function list() {
     const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
-    byId("count").textContent = `${found.length.toLocaleString("en")} of ${index.length.toLocaleString("en")} problems`;
+    byId("count").textContent = `${count(found.length)} of ${count(index.length)} problems`;
     byId("page").textContent = `page ${page + 1} of ${pages}`;
     byId("previous").disabled = page === 0;
     byId("next").disabled = page + 1 >= pages;
     byId("problems").replaceChildren(...found.slice(page * PER_PAGE, (page + 1) * PER_PAGE).map(row));
   }
 
+  /** The samples of a group as a row of marks, or, where they are many, as a bar of the three shares. */
   function strip(group) {
-    const letters = marks(group);
-    const right = letters.filter((m) => m === "r").length;
-    const cells = make("span", "cells", ...letters.slice(0, 64).map((m) => make("span", `cell ${WORDS[m]}`)));
+    const many = total(group);
+    let cells;
+    if (group.marks && many <= CELLS) {
+      cells = make("span", "cells", ...[...group.marks].map((m) => make("span", `cell ${WORDS[m]}`)));
+    } else {
+      cells = make("span", "cells bar", ...[..."rwu"].map((m) => make("span", `cell ${WORDS[m]}`)));
+      group.counts.forEach((count, i) => Object.assign(cells.children[i].style, { flexGrow: count, display: count ? "" : "none" }));
+    }
     cells.setAttribute("aria-hidden", "true");
-    return make("span", "strip", group.prompt, cells, `${right}/${letters.length}`);
+    return make("span", "strip", group.prompt, cells, `${count(group.counts[0])}/${count(many)}`);
   }
 
   function row(problem) {
@@ -177,29 +202,99 @@
       const open = button.getAttribute("aria-expanded") === "true";
       button.setAttribute("aria-expanded", String(!open));
       if (open) item.lastChild.remove();
-      else item.append(details(problem, await samplesOf(problem)));
+      else item.append(details(problem, await recordsOf(problem)));
     });
     return item;
   }
 
-  function details(problem, samples) {
+  function details(problem, records) {
     const box = make("div", "opened");
     const facts = [problem.task, `gold answer: ${problem.gold === null ? "none, judged by a check" : problem.gold}`];
     if (problem.difficulty !== null) facts.push(`difficulty ${problem.difficulty}`);
-    box.append(make("p", "muted", facts.join(" · ")), make("pre", "", problem.question));
+    const question = records.find((r) => r.question);
+    box.append(make("p", "muted", facts.join(" · ")), ...prose("", question ? question.question : problem.question, null));
     for (const group of groupsOf(problem)) {
-      const letters = marks(group);
-      const cut = group.truncated ? `, ${group.truncated} truncated` : "";
-      box.append(make("h3", "", `${group.prompt}: ${letters.filter((m) => m === "r").length} of ${letters.length} right${cut}`));
-      box.append(...samples.filter((s) => s.prompt === group.prompt).map(sample));
+      const cut = group.truncated ? `, ${count(group.truncated)} truncated` : "";
+      box.append(make("h3", "", `${group.prompt}: ${count(group.counts[0])} of ${count(total(group))} right${cut}`));
+      const mine = records.filter((r) => r.g === problem.groups.indexOf(group)).sort((a, b) => a.i - b.i);
+      box.append(...samples(group, mine));
     }
     return box;
   }
 
-  function sample(s) {
+  /** The samples of a group: those in the page, some at a time, and a mark for each where they are not all listed. */
+  function samples(group, mine) {
+    const list = make("div"), more = make("button", "more");
+    const boxes = new Map(); // position -> element
+    let shown = 0;
+    function grow(until) {
+      for (const s of mine.slice(shown, until)) {
+        boxes.set(s.i, sample(s, group));
+        list.append(boxes.get(s.i));
+      }
+      shown = Math.max(shown, Math.min(until, mine.length));
+      more.hidden = shown >= mine.length;
+      more.textContent = `Show ${count(Math.min(AT_ONCE, mine.length - shown))} more of ${count(mine.length)}`;
+    }
+    more.type = "button";
+    more.addEventListener("click", () => grow(shown + AT_ONCE));
+    grow(AT_ONCE);
+    if (mine.length === total(group) && mine.length <= AT_ONCE) return [list];
+    const place = make("p", "muted");
+    if (mine.length < total(group)) {
+      const last = group.row + total(group) - 1;
+      place.textContent = `${count(mine.length)} of these samples are in this page, all are in ${file}, rows ${count(group.row)} to ${count(last)}.`;
+    }
+    return [place, ...(group.marks ? grid(group, mine, boxes, grow) : []), list, more];
+  }
+
+  /** A small button for each sample: it opens the sample, or says where it lies. Arrow keys move along. */
+  function grid(group, mine, boxes, grow) {
+    const box = make("div", "grid"), told = make("p", "muted");
+    const held = new Map(mine.map((s, place) => [s.i, place]));
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", `Marks of ${group.prompt}`);
+    told.setAttribute("role", "status");
+    [...group.marks.slice(0, GRID)].forEach((letter, i) => {
+      const cell = make("button", `cell ${WORDS[letter]}${held.has(i) ? " held" : ""}`);
+      Object.assign(cell, { type: "button", tabIndex: i ? -1 : 0, title: `sample ${count(i + 1)}: ${WORDS[letter]}` });
+      box.append(cell);
+    });
+    box.addEventListener("click", ({ target }) => {
+      const i = [...box.children].indexOf(target);
+      if (i < 0) return;
+      if (held.has(i)) {
+        grow(held.get(i) + 1);
+        told.textContent = "";
+        boxes.get(i).open = true;
+        boxes.get(i).scrollIntoView({ block: "nearest" });
+      } else {
+        told.textContent = `${target.title}; its text is not in this page, but in ${file}, row ${count(group.row + i)}.`;
+      }
+    });
+    box.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const next = step && box.children[[...box.children].indexOf(event.target) + step];
+      if (!next) return;
+      event.target.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+    });
+    return [box, told];
+  }
+
+  /** A text, or the beginning and the end of one that is too long for the page. `row`: where the whole one lies. */
+  function prose(name, text, row) {
+    if (!Array.isArray(text)) return [make("pre", name, text)];
+    const where = row === null ? `it is whole in ${file}` : `it is whole in ${file}, row ${count(row)}`;
+    const gap = make("p", "muted", `… ${count(text[1])} characters are left out here; ${where} …`);
+    return [make("pre", name, text[0]), gap, make("pre", name, text[2])];
+  }
+
+  function sample(s, group) {
     const verdict = s.answer === null ? "unreadable" : s.correct ? "right" : "wrong";
     const sign = { right: "✓ right", wrong: "✗ wrong", unreadable: "? no answer found" }[verdict];
-    const facts = [`${s.tokens.toLocaleString("en")} tokens`, s.stop_reason === "length" ? "cut at the limit" : s.stop_reason];
+    const facts = [`${count(s.tokens)} tokens`, s.stop_reason === "length" ? "cut at the limit" : s.stop_reason];
     if (s.rung) facts.push(`read by: ${s.rung}`);
     for (const [name, score] of Object.entries(s.scores)) {
       facts.push(`${name} ${typeof score === "number" ? Number(score.toPrecision(4)) : score}`);
@@ -207,9 +302,9 @@
     const head = make("summary", "", make("span", "muted", `#${s.index}`), make("span", "verdict", sign));
     if (s.answer !== null) head.append(make("span", "", s.answer));
     head.append(make("span", "muted", facts.join(" · ")));
-    const box = make("details", `sample ${verdict}`, head);
-    if (s.reasoning) box.append(make("p", "muted", "reasoning"), make("pre", "reasoning", s.reasoning), make("p", "muted", "answer"));
-    box.append(make("pre", "", s.text));
+    const box = make("details", `sample ${verdict}`, head), row = group.row + s.i;
+    if (s.reasoning) box.append(make("p", "muted", "reasoning"), ...prose("reasoning", s.reasoning, row), make("p", "muted", "answer"));
+    box.append(...prose("", s.text, row));
     return box;
   }
 
@@ -220,7 +315,8 @@
 
   let labels, waiting;
   async function browse() {
-    index = await unpack("index");
+    ({ file, problems: index } = await unpack("index"));
+    if (file) byId("deep").textContent = "also in the sample texts of this page";
     for (const p of index) p.head = `${p.id}\n${p.question}\n${p.gold}`.toLowerCase();
     options(byId("task"), [...new Set(index.map((p) => p.task))]);
     options(byId("prompt"), [...new Set(index.flatMap((p) => p.groups.map((g) => g.prompt)))]);
@@ -244,6 +340,7 @@
     await look();
     document.documentElement.dataset.browser = "ready";
   }
+  drawAll().catch((error) => undrawn("chart", error));
   browse().catch((error) => {
     byId("count").textContent = `The samples could not be shown (${error.message}); a browser of 2023 or later can.`;
     console.error(error);

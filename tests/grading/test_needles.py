@@ -1,0 +1,60 @@
+"""What is found with needles is what the expression itself finds, walking through the whole text."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+
+import pytest
+from golden_answers import GOLDEN
+from reading_answers import READINGS
+
+from ttc_bench.grading import announcements
+from ttc_bench.grading.announcements import format_of, leads
+from ttc_bench.grading.needles import blocks, fold
+
+TEXTS = sorted({case[1] for case in (*GOLDEN, *READINGS)})
+# What lead-ins are made of, and what may stand around and between.
+WORDS = (
+    "the|my|our|so|therefore|final |correct |most likely |answer|Answer|ANSWER|answers|ans|result|conclusion|verdict|is"
+    "|should be|was|must be|gives us|here,|isn't|'s|option|choice|one|only one|best option|my guess|pick|####|#### 5"
+    "|Final|final output|A|A:|Option|Antwort|lautet|la respuesta|es|答案|是|정답은|ответ|ОТВЕТ|Ответом|yanıt|YANIT"
+    "|đáp án|là|उत्तर|है|can|to|not|Solution|Solution:|B is the correct answer|seems to be our|is the|\nA: |\nAnswer: "
+    "|İ|ı|ſ|K|ς|ᲀ|5|(B)|$x$"
+)
+SIGNS = " |  |\n|\n\n|: |:|=|→| =>|, |.|. |**|* |> |_|-|\t"
+PIECES = [*WORDS.split("|"), *SIGNS.split("|")]
+
+
+def mixed(rng: random.Random) -> str:
+    words = [rng.choice(PIECES) + rng.choice(["", " ", " ", " ", "\n"]) for _ in range(rng.randrange(1, 60))]
+    texts = [rng.choice(TEXTS)[rng.randrange(20) :] for _ in range(rng.randrange(3))]
+    parts = words + texts
+    rng.shuffle(parts)
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("lead", ["", "Solution:", "Lösung\n"])
+def test_lead_ins_are_those_of_the_expressions(lead: str) -> None:
+    rng = random.Random(len(lead))
+    whole = (format_of(lead), announcements._CHAT, announcements._LOOSE, announcements._SUBJECT)
+    seen = [0, 0, 0, 0]
+    for text in [*TEXTS, *(mixed(rng) for _ in range(1000))]:
+        expected = [[match.span() for match in pattern.finditer(text)] for pattern in whole]
+        runs = list(blocks(text, len(text) if "\n" in lead else rng.choice([1, 30, 256])))
+        found = [leads(text, fold(text), lead, start, end) for start, end in reversed(runs)]
+        assert [[match.span() for run in found for match in run[kind]] for kind in range(4)] == expected, text
+        seen = [count + len(spans) for count, spans in zip(seen, expected, strict=True)]
+    assert min(seen) > 50
+
+
+def test_folding_makes_one_of_what_an_expression_takes_for_one() -> None:
+    """Of the letters that needles are made of: every character that re.IGNORECASE takes for one is folded to it."""
+    letters = set("".join(announcements._FOREIGN_NEEDLES)) | set("abcdefghijklmnopqrstuvwxyz")
+    every = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    cased = "".join(char for char in every if char.lower() != char or char.upper() != char or char.casefold() != char)
+    for letter in letters:
+        twins = re.findall(re.escape(letter), cased, re.IGNORECASE)
+        assert {fold(twin) for twin in twins} <= {letter}
+    assert all(len(fold(char)) == 1 for char in cased)
