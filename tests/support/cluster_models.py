@@ -2,7 +2,8 @@
 
     python cluster_models.py ADDRESS PACE LOG run --model scripted ...
 
-Each sample takes PACE seconds and is noted in the file LOG by the worker that makes it."""
+Each sample takes PACE seconds and is noted in the file LOG by the worker that makes it. While a file LOG.hold exists,
+none is made."""
 
 from __future__ import annotations
 
@@ -34,6 +35,9 @@ class Paced(Backend):
     def identity(self) -> dict[str, Any]:
         return {"name": self.model, "device": f"{self._device} {os.environ.get('CUDA_VISIBLE_DEVICES')}"}
 
+    def _held(self) -> bool:
+        return self._log is not None and Path(f"{self._log}.hold").exists()
+
     def _note(self, line: str) -> None:
         if self._log:
             with Path(self._log).open("a") as log:
@@ -52,6 +56,8 @@ class Paced(Backend):
         for job in jobs:
             for index in job.indices:
                 await asyncio.sleep(self._pace)
+                while self._held():  # noqa: ASYNC110 - it is a file that another process removes
+                    await asyncio.sleep(0.05)
                 self._note(f"{job.request.address} {index}\n")
                 usage = Usage(prompt=9 * (index == job.indices[0]), completion=7)
                 text = arithmetic(job.request, index)
