@@ -263,8 +263,11 @@ def sentences(text: str) -> list[str]:
 
 def _abbreviated(text: str, at: int, end: int) -> bool:
     """Whether the point at `at` belongs to an abbreviation or initials: St. Louis, J. K. Rowling, U.S. troops."""
-    if text[at] != ".":
+    last = text[max(0, at - 3) : at]
+    if text[at] != "." or not last or not (last[-1].isalpha() or last[-1] == "\n"):
         return False
+    if len(last) == 3 and last.isascii() and last.isalpha() and last.islower() and last not in ("rof", "apt", "rox"):
+        return False  # as most words; no abbreviation but these (Prof., Capt., approx.) ends in three small letters
     mark = _ABBREVIATION.search(text[max(0, at - 8) : at])
     if mark is None or not text[end:].strip():
         return False

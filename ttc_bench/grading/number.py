@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ttc_bench.grading.announcements import sentences
 from ttc_bench.grading.extraction import first_line, one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
-from ttc_bench.grading.needles import fold, has, matches
+from ttc_bench.grading.needles import fold, matches, replaced, spots
 from ttc_bench.grading.numerals import localised, number, worded, written
 from ttc_bench.grading.typography import MAX_ANSWER, clean
 
@@ -36,7 +36,7 @@ _DENIED = re.compile(
     r"|exactly )?\\?[$€£]?-?[0-9][0-9,.]*(?![\w%])",
     re.IGNORECASE,
 )
-_DENIALS = ("not ", "never ", "rather than ", "instead of ", "unlike ", "n't", "n’t")
+_DENIALS = ("not ", "isn't ", "never ", "rather than ", "instead of ", "unlike ", "n't", "n’t")
 _LABEL = re.compile(
     r"\b(?:option|step|case|part|day|question|problem|plan|method|figure|table|chapter|room|year|week|example"
     r"|equation|choice"
@@ -169,6 +169,6 @@ def _prepared(fragment: str) -> str:
     low = fold(text)
     if "cent" in low:
         text = _CENTS.sub(lambda m: f"${m[1]}.{m[2]:0>2}", text)
-    if has(low, _DENIALS):
-        text = _DENIED.sub(" ", text)
+        low = fold(text)
+    text = replaced(_DENIED, lambda match: " ", text, spots(low, _DENIALS))
     return _BETWEEN.sub(" ", text) if "between" in low else text
