@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ttc_bench.grading.announcements import sentences
+from ttc_bench.grading.announcements import backwards
 from ttc_bench.grading.extraction import TRIES, Statement, first_line, one_line, paragraph, place
 from ttc_bench.grading.ladder import Ladder
 from ttc_bench.grading.needles import matches, spots
@@ -110,14 +110,13 @@ class Choice(Ladder):
         short = one_line(text, 12)
         if short and _BEGINS.match(short):
             return self.read(short)
-        parts = sentences(paragraph(text, 4 * MAX_ANSWER))
-        for sentence in reversed(parts):
+        for back, sentence in enumerate(backwards(paragraph(text, 4 * MAX_ANSWER))):
             if not _LONE.search(" " + sentence[:MAX_ANSWER]):
                 continue  # no letter in it could be an option
             if _WRONG.search(sentence) and not re.search(r"\bbut\b|\bso\b|;|,", sentence):
                 continue
             plain = _plain(sentence)
-            concludes = _CONCLUSION.match(sentence) or (sentence is parts[-1] and _IS_LETTER.search(plain))
+            concludes = _CONCLUSION.match(sentence) or (back == 0 and _IS_LETTER.search(plain))
             options = [o for o in self._options(plain, firm=not concludes) if not o.wrong]
             if options:
                 return None if _several(plain, options[-2:]) else options[-1].letter

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ttc_bench.grading.announcements import sentences
+from ttc_bench.grading.announcements import backwards
 from ttc_bench.grading.extraction import first_line, one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
-from ttc_bench.grading.needles import fold, matches, replaced, spots
+from ttc_bench.grading.needles import fold, line_starts, matches, replaced, spots
 from ttc_bench.grading.numerals import localised, number, worded, written
 from ttc_bench.grading.typography import MAX_ANSWER, clean
 
@@ -135,14 +135,14 @@ class Number(Ladder):
         return bool(among := numerals(text)) and self._several(text, among[0])
 
     def last(self, text: str) -> str | None:
-        if len(_ITEM.findall(text)) > 1:
+        if len([*matches(_ITEM, text, line_starts(text))]) > 1:
             text = _ITEM.sub("", text)
         if _LONE.fullmatch(head := first_line(text)) and (direct := self.read(head)) is not None:
             return direct
         digit = max(text.rfind(d) for d in "0123456789")
         if digit < 0:
             return self.read(one_line(text) or "")
-        for sentence in reversed(sentences(_prepared(paragraph(text[: digit + 100], 2 * MAX_ANSWER)))):
+        for sentence in backwards(_prepared(paragraph(text[: digit + 100], 2 * MAX_ANSWER))):
             head = _BECAUSE.split(sentence, maxsplit=1)[0]
             sentence = head if numerals(head) else sentence
             result = numerals(_EQUALS.split(sentence)[-1])
