@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ttc_bench.grading.extraction import TRIES, Statement, place
-from ttc_bench.grading.needles import blocks, fold, matches, spots
+from ttc_bench.grading.needles import blocks, fold, has, matches, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _KIND = r"(?:final |correct |right |best |overall |numerical |required |expected |most likely )"
@@ -73,6 +73,11 @@ _TENTATIVE = re.compile(
     r"|\b(?:if|whether|unless|suppos\w+|assum\w+|imagine|say|pretend)(?: that)? ?)$",
     re.IGNORECASE,
 )
+_TENTATIVE_NEEDLES = (
+    "thought", "think", "first", "initial", "original", "naive", "tempt", "wrongly", "mistaken", "some", "say", "guess",
+    "believe", "expect", "claim", "sure", "doubt", "mean", "if", "whether", "unless", "suppos", "assum", "imagine",
+    "pretend",
+)  # fmt: skip
 _TASK = re.compile(  # the answer as what is still to be found
     r"\b(?:express|write|give|state|find|get|round|simplify|check|verify|report|to)(?:ing)? (?:the|your|our|my|an) $",
     re.IGNORECASE,
@@ -148,7 +153,8 @@ class Leads(NamedTuple):
 def leads(text: str, low: str, lead: str, start: int, end: int) -> Leads:
     """The lead-ins that begin in text[start:end], which are whole lines; `low` is the folded text."""
     chats = [head for at in spots(text, _CHATS, start, end) for head in _head(text, at, 4)]
-    here = [needle for needle in _needles(lead, low.isascii()) if low.find(needle, start, end) >= 0]
+    lines = low[start:end]
+    here = [needle for needle in _needles(lead, lines.isascii()) if needle in lines]
     if not here:
         return Leads(chat=list(matches(_CHAT, text, chats)))
     answers = spots(low, ["answer"], start, end)
@@ -221,7 +227,8 @@ def _stated(text: str, found: Leads) -> Iterator[Statement]:
 
 def _weighed(before: str) -> bool:
     """Whether the words right before an announcement say that it is weighed, or reported, and not made."""
-    return _TENTATIVE.search(before, _clause(before)) is not None
+    clause = _clause(before)
+    return has(fold(before[clause:]), _TENTATIVE_NEEDLES) and _TENTATIVE.search(before, clause) is not None
 
 
 def _clause(before: str) -> int:
@@ -243,7 +250,7 @@ def following(text: str, lead: re.Match[str], rung: str) -> Statement:
 def first_sentence(text: str) -> str:
     """The text up to the end of its first sentence or line."""
     text = _COPULA.sub("", text) if not text.isascii() else text
-    whole = [match.span() for match in _WHOLE.finditer(text)]
+    whole = [match.span() for match in _WHOLE.finditer(text)] if "$" in text or "\\" in text else []
     for end in _SENTENCE_END.finditer(text):
         inside = any(start <= end.start() < stop for start, stop in whole)
         if not inside and not _abbreviated(text, end.start(), end.end()):
@@ -253,18 +260,28 @@ def first_sentence(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """The sentences and lines of a short text."""
-    out, start = [], 0
-    for end in _SENTENCE_END.finditer(text):
+    return [*backwards(text)][::-1]
+
+
+def backwards(text: str) -> Iterator[str]:
+    """The sentences and lines of a short text, the last one first."""
+    stop = len(text)
+    for end in reversed([*_SENTENCE_END.finditer(text)]):
         if not _abbreviated(text, end.start(), end.end()):
-            out.append(text[start : end.start()])
-            start = end.end()
-    return [s for s in (*out, text[start:]) if s.strip()]
+            if (sentence := text[end.end() : stop]).strip():
+                yield sentence
+            stop = end.start()
+    if text[:stop].strip():
+        yield text[:stop]
 
 
 def _abbreviated(text: str, at: int, end: int) -> bool:
     """Whether the point at `at` belongs to an abbreviation or initials: St. Louis, J. K. Rowling, U.S. troops."""
-    if text[at] != ".":
+    last = text[max(0, at - 3) : at]
+    if text[at] != "." or not last or not (last[-1].isalpha() or last[-1] == "\n"):
         return False
+    if len(last) == 3 and last.isascii() and last.isalpha() and last.islower() and last not in ("rof", "apt", "rox"):
+        return False  # as most words; no abbreviation but these (Prof., Capt., approx.) ends in three small letters
     mark = _ABBREVIATION.search(text[max(0, at - 8) : at])
     if mark is None or not text[end:].strip():
         return False

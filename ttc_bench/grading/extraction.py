@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ttc_bench.grading.needles import fold, has, replaced, spots
+from ttc_bench.grading.needles import fold, line_starts, replaced, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 TRIES = 8  # matches looked at on one rung, from the last one back
@@ -49,7 +49,6 @@ _NEXT = re.compile(
     r"|Instruction)\b(?:[^\n:?.]{0,12}:| \d{1,3}\.)",
     re.MULTILINE | re.IGNORECASE,
 )
-_NEXT_NEEDLES = ("question", "problem", "exercise", "human", "user", "instruction", *(f"{c}q" for c in "\n\t #*"))
 _CLOSING = re.compile(
     r"(?:(?<=[.!?])\s|^)[ \t*_>(-]{0,6}(?:let me know|please let me|i hope (?:this|that|it)|hope (?:this|that|it)"
     r"|feel free"
@@ -90,8 +89,7 @@ def one_turn(text: str) -> str:
 
 def next_question(text: str, after: int) -> int | None:
     """Where a line after position `after` begins another question, as models do that were not stopped."""
-    match = _NEXT.search(text, after) if has(fold("\n" + text), _NEXT_NEEDLES) else None
-    return match.start() if match else None
+    return next((line for line in line_starts(text, after) if _NEXT.match(text, line)), None)
 
 
 def without_closing(text: str) -> str:

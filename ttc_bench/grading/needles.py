@@ -66,6 +66,12 @@ def replaced(pattern: re.Pattern[str], new: Callable[[re.Match[str]], str], text
     return "".join([*out, text[at:]]) if out else text
 
 
+def line_starts(text: str, after: int = 0) -> list[int]:
+    """Where the lines begin that begin at `after` or behind it, in order."""
+    lines = [0] if after == 0 else []
+    return lines + [newline + 1 for newline in spots(text, ["\n"], max(0, after - 1))]
+
+
 def blocks(text: str, size: int) -> Iterator[tuple[int, int]]:
     """The text as runs of whole lines, the last one first, of `size` characters or more and each twice that of the run
     after it."""

@@ -92,6 +92,7 @@ _JOINED = re.compile("[0-9][ .,'’][0-9]")
 
 
 _AND_A_PART = re.compile(r"(?<![\d.,/])([0-9]{1,9}) and (a half|a quarter|three quarters)\b", re.IGNORECASE)
+_AND_PARTS = ("and a half", "and a quarter", "and three quarters")
 _ENDS = {"a half": ".5", "a quarter": ".25", "three quarters": ".75"}
 
 
@@ -103,7 +104,7 @@ def localised(text: str) -> str:
     low = fold(text)
     if has(low, ("negative", "minus")):
         text = _NEGATIVE.sub("-", text)
-    if has(low, ("half", "quarter")):
+    if has(low, _AND_PARTS):
         text = _AND_A_PART.sub(lambda m: m[1] + _ENDS[m[2].lower()], text)
     if _JOINED.search(text):
         text = _english(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ttc_bench.grading.announcements import CORRECTION, sentences
+from ttc_bench.grading.announcements import CORRECTION, backwards
 from ttc_bench.grading.extraction import one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
 from ttc_bench.grading.needles import fold, matches, replaced, spots
@@ -70,7 +70,7 @@ class Words(Ladder):
         text = _QUESTION.sub(" ", text) if "?" in text else text
         if self._spots(text):
             direct = self._direct(text.lstrip(" \n*_\"'#>(`"))
-            for sentence in reversed(sentences(text)):
+            for sentence in backwards(text):
                 named = list(self._named(sentence, firm=True))
                 if named and (direct is None or _CONCLUSION.match(sentence)):
                     return named[-1]
