@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from math import isnan
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +73,11 @@ class Views(Sequence[ProblemView]):
         """How many there are, those included that a change left as they were."""
         return sum(int(p.sizes.sum()) for p in self._pools)
 
+    @property
+    def score_names(self) -> list[str]:
+        """The names of all scores, known without a look at the samples."""
+        return sorted({name for p in self._pools for g in p.problems[:1] for name in g.scores})
+
     def _read(self, places: Sequence[tuple[str, int]]) -> Iterator[ProblemView]:
         if self._path is None:
             return
@@ -85,31 +90,34 @@ def _problem(store: Store, graded: Sequence[tuple[GradedPool, Graded]]) -> Probl
     shown: dict[tuple[str, str, str | None, int], Completion] = {}
     samples = []
     for p, g in graded:
-        for i, c in enumerate(p.completions(store, g)):
-            index = int(g.samples.index[i])
-            key = (p.model, p.prompt, p.effort, index)
-            if p.change and shown.get(key) == c:
-                continue  # samples that a change left as they were are shown once
-            shown.setdefault(key, c)
-            samples.append(_view(p, g, i, c))
+        completions = p.completions(store, g)
+        if p.change or any(other.change for other, _ in graded):  # samples that a change left as they were: once
+            keys = [(p.model, p.prompt, p.effort, index) for index in g.samples.index.tolist()]
+            kept = [not (p.change and shown.get(key) == c) for key, c in zip(keys, completions, strict=True)]
+            for key, c in zip(keys, completions, strict=True):
+                shown.setdefault(key, c)
+        else:
+            kept = [True] * len(completions)
+        samples += _views(p, g, completions, kept)
     pool, first = graded[0]
     problem = first.problem
     return ProblemView(pool.task.name, problem.id, problem.question, problem.answer, problem.difficulty, tuple(samples))
 
 
-def _view(pool: GradedPool, g: Graded, i: int, c: Completion) -> SampleView:
-    columns = g.samples
-    vote = int(columns.votes[i])
-    scores = {name: float(s.value[i]) for name, s in g.scores.items()}
-    return SampleView(
-        prompt=pool.label(),
-        index=int(columns.index[i]),
-        text=c.text,
-        reasoning=c.reasoning,
-        answer=None if vote < 0 else columns.answers[vote],
-        correct=bool(columns.correct[i]),
-        tokens=c.usage.completion,
-        stop_reason=c.stop_reason,
-        rung=columns.rungs[columns.rung[i]],
-        scores={name: value for name, value in scores.items() if not isnan(value)},
-    )
+def _views(pool: GradedPool, g: Graded, completions: Sequence[Completion], kept: Sequence[bool]) -> list[SampleView]:
+    """Those of the samples that are to be shown. Columns are read as lists: a million samples pass here one by one."""
+    columns, label = g.samples, pool.label()
+    answers = [None if vote < 0 else columns.answers[vote] for vote in columns.votes.tolist()]
+    rungs = [columns.rungs[rung] for rung in columns.rung.tolist()]
+    names = list(g.scores)
+    scores = zip(*(g.scores[name].value.tolist() for name in names), strict=True) if names else repeat(())
+    columns_read = (columns.index.tolist(), answers, columns.correct.tolist(), rungs)
+    rows = zip(kept, completions, *columns_read, scores, strict=False)  # `scores` may have no end
+    return [
+        SampleView(
+            *(label, index, c.text, c.reasoning, answer, correct, c.usage.completion, c.stop_reason, rung),
+            {name: value for name, value in zip(names, values, strict=True) if value == value},  # NaN: no verdict
+        )
+        for keep, c, index, answer, correct, rung, values in rows
+        if keep
+    ]

@@ -212,11 +212,14 @@ def _completion(
     text: str, reasoning: str, stop_reason: Any, prompt: int, cached: int, completion: int, reasoned: int, source: Any,
     shares: int, signals: str,
 ) -> Completion:  # fmt: skip
-    counts = (prompt, cached, completion, reasoned)
-    whole = isinstance(text, str) and isinstance(reasoning, str) and all(isinstance(count, int) for count in counts)
-    if not whole or stop_reason not in ("stop", "length") or source not in ("api", "tokenizer", "estimate"):
+    kinds = (type(text), type(reasoning), type(prompt), type(cached), type(completion), type(reasoned))
+    if kinds != _KINDS or stop_reason not in ("stop", "length") or source not in ("api", "tokenizer", "estimate"):
         raise ValueError("a row that is no sample")
-    return Completion(text, stop_reason, Usage(*counts, source), reasoning, bool(shares), json.loads(signals))
+    usage = Usage(prompt, cached, completion, reasoned, source)
+    return Completion(text, stop_reason, usage, reasoning, bool(shares), json.loads(signals) if signals != "{}" else {})
+
+
+_KINDS = (str, str, int, int, int, int)
 
 
 def _request(canonical: str) -> Request:
