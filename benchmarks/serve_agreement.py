@@ -21,6 +21,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ttc_bench.backends.api.openai import OpenAIBackend
 from ttc_bench.backends.local.hf import HFBackend
@@ -31,9 +32,14 @@ from ttc_bench.prompts import PROMPTS
 Pools = dict[tuple[str, int], Sample]  # (problem id, index)
 
 
+class Server(NamedTuple):
+    url: str  # its API's base URL
+    pid: int
+
+
 @contextmanager
-def served(model: str, log: Path) -> Iterator[str]:
-    """`transformers serve` with one model on a free port, as an API base URL."""
+def served(model: str, log: Path) -> Iterator[Server]:
+    """`transformers serve` with one model on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,7 +56,7 @@ def served(model: str, log: Path) -> Iterator[str]:
                     break
                 except (urllib.error.URLError, OSError):
                     time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1"
+            yield Server(f"http://127.0.0.1:{port}/v1", server.pid)
         finally:
             server.terminate()
 
@@ -138,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--log", type=Path, default=Path("serve.log"))
     args = parser.parse_args(argv)
     (task,) = tasks.load(args.task, limit=args.limit)
-    with served(args.model, args.log) as url:
+    with served(args.model, args.log) as (url, _):
         asyncio.run(compare(url, args, task))
 
 

@@ -127,6 +127,10 @@ async def test_a_fast_member_gets_more_and_shards_shrink_towards_the_end() -> No
     assert sizes[0] == 16
     assert sizes[-1] == 8
     assert all(len(job.indices) == 8 for jobs in fast.handed for job in jobs), "a prompt's samples stay together"
+    slow, fast = Member(pace=9, shard=64), Member(shard=64)
+    await collect(Spread({"slow": slow, "fast": fast}), work(64, 8))
+    sizes = [sum(len(job.indices) for job in jobs) for jobs in fast.handed]
+    assert (max(sizes), min(sizes[:-1])) == (64, 16), "but never so far that batches are spoilt"
 
 
 async def test_the_samples_of_one_prompt_are_divided_too() -> None:
@@ -135,6 +139,12 @@ async def test_the_samples_of_one_prompt_are_divided_too() -> None:
     assert complete(await collect(Spread(pair), jobs), jobs)
     assert [member.made for member in pair.values()] == [32, 32]
     assert all(len(share.indices) % 8 == 0 for member in pair.values() for (share,) in member.handed)
+
+
+async def test_few_samples_are_divided_among_all() -> None:
+    three = {name: Member() for name in "abc"}
+    await collect(Spread(three), work(9, 1))
+    assert [member.made for member in three.values()] == [3, 3, 3]
 
 
 async def test_a_member_that_keeps_calls_under_way_is_handed_the_next_shard_early() -> None:
@@ -244,6 +254,17 @@ async def test_stopped_from_outside_nothing_further_is_handed_out() -> None:
     assert 20 <= len(got) < 24
     members[1].polite = False
     assert not spread.stop(), "one of them has to be broken off"
+
+
+async def test_what_refusals_cost_is_told_though_no_other_was_asked_any_more() -> None:
+    refuses, busy = Member(refuses=frozenset({"q0"}), polite=True, shard=8), Member(pace=50, polite=True, shard=8)
+    spread = Spread({"a": refuses, "b": busy})
+    got = []
+    async for sample in spread.sample(work(20, 8)):
+        got.append(sample)
+        spread.stop()
+    assert sum(s.wasted.prompt for s in got if s.error) == 3 * 8
+    assert sum(s.completion is not None for s in got) <= 3
 
 
 async def test_a_reader_that_goes_away_ends_every_member() -> None:

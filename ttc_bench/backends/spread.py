@@ -15,7 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from ttc_bench.backends.shards import TOGETHER, Key, Parcel, Queue
+from ttc_bench.backends.shards import Key, Parcel, Queue
 from ttc_bench.core import Backend, Job, Request, Sample, SpendingLimit, Usage
 from ttc_bench.errors import BackendError, MemberLost
 
@@ -200,7 +200,7 @@ class Spread(Backend):
         if most is None:
             return queue.take_even(name, among)
         alive = max(1, len(self.alive))
-        least = max(TOGETHER, min(most // 4, math.ceil(queue.total / alive)))
+        least = max(1, min(most // 4, math.ceil(queue.total / alive)))
         return queue.take(name, min(most, max(least, math.ceil(queue.samples / (2 * alive)))))
 
     def _hungry(self, run: _Run, name: str) -> bool:

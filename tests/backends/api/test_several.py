@@ -84,7 +84,7 @@ async def test_three_share_the_work_each_within_its_own_limit() -> None:
 
 async def test_one_that_is_killed_leaves_and_nothing_is_lost_or_made_twice() -> None:
     async with shared_by(
-        a := FaultServer(latency=0.01), b := FaultServer(latency=0.01), c := FaultServer(latency=0.01)
+        a := FaultServer(latency=0.01), b := FaultServer(latency=0.01), c := FaultServer(latency=0.01), max_retries=50
     ) as spread:
         jobs, got, before = work(spread, 40), [], 0
         async for sample in spread.sample(jobs):
@@ -95,6 +95,8 @@ async def test_one_that_is_killed_leaves_and_nothing_is_lost_or_made_twice() -> 
         assert whole(got)
         assert once(got, jobs)
         assert c.calls == before
+        refused = spread.members[c.url].counts["connection"]  # type: ignore[attr-defined]
+        assert refused < 50, "where nobody listens, no call is tried as often as it might be"
         (note,) = [note for note in spread.notes if "left" in note]
         assert note.startswith(f"{c.url} left after {spread.made[c.url]} samples: ")
         assert 0 < spread.made[c.url] < 160
@@ -120,13 +122,25 @@ async def test_one_that_always_fails_leaves_after_its_retries() -> None:
         assert bad.calls == calls, "it is not asked again"
 
 
-async def test_every_bill_for_nothing_is_told_however_the_server_leaves() -> None:
-    async with shared_by(
-        bad := FaultServer(iter(["empty"] * 10**5)), FaultServer(latency=0.005), n_per_request=1
-    ) as spread:
-        got = await collect(spread, work(spread, 30))
+@pytest.mark.parametrize(("prompts", "concurrency", "given_up"), [(30, 1, 6), (30, 4, 6), (2, 1, 2)])
+async def test_every_bill_for_nothing_is_told_however_the_server_leaves(
+    prompts: int, concurrency: int, given_up: int
+) -> None:
+    """Calls that have failed once are waiting for their next attempt when the server is given up; where it has one call
+    only, that call finds out."""
+    bad, options = FaultServer(iter(["empty"] * 10**5)), {"n_per_request": 1, "concurrency": concurrency}
+    async with shared_by(bad, FaultServer(latency=0.005), **options) as spread:
+        member, real = spread.members[bad.url], bad._reply
+
+        def last(body: dict[str, Any]) -> Any:
+            if bad.calls == given_up:
+                member._failed_in_a_row = 8  # type: ignore[attr-defined]
+            return real(body)
+
+        bad._reply = last  # type: ignore[method-assign]
+        got = await collect(spread, work(spread, prompts, 1))
         assert whole(got)
-        assert f"{bad.url} left after 0 samples" in spread.notes[0]
+        assert len([note for note in spread.notes if f"{bad.url} left after 0 samples" in note]) == (prompts > 2)
         assert sum(s.wasted.prompt + s.wasted.completion for s in got) == bad.billed > 0
 
 

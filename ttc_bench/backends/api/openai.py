@@ -241,6 +241,10 @@ class OpenAIBackend(Backend):
                 raise
             words = str(error)  # without the frames that an error holds on to
             return self._holes(unit, MemberLost(words) if lost else BackendError(words), wasted), []
+        except asyncio.CancelledError:
+            if self._alone or not run.stopped or wasted == Usage():
+                raise
+            return self._holes(unit, MemberLost(f"{self.base_url} was not asked again"), wasted), []
         self._failed_in_a_row = 0
         return self._samples(unit, reply, wasted)
 
