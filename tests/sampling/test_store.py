@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ttc_bench.core import Completion, Message, Request, Sample, Score, Usage
 from ttc_bench.errors import BackendError, TtcError
+from ttc_bench.sampling import writing
 from ttc_bench.sampling.store import Store
 from ttc_bench.sampling.store_file import StoreError
 
@@ -177,6 +180,22 @@ def test_scores_of_many_items_come_back_in_few_queries(tmp_path: Path) -> None:
     assert store.scores("v", [*verdicts, "never seen", "item 5"]) == verdicts
     assert store.scores("v", []) == {}
     assert len(queries) == 3
+
+
+def test_the_log_beside_the_file_is_emptied_while_samples_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a thread of its own, as whoever waits for the disk writes no samples."""
+    monkeypatch.setattr(writing, "PAGES", 50)
+    with closing(Store(tmp_path / "s.sqlite")) as store:
+        for i in range(200):
+            store.add(sample(i, "long " * 500))
+        store.settle()
+        until = time.monotonic() + 30
+        while store._writer._checkpoint is None or store._writer._checkpoint.is_alive():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert store.path.stat().st_size > 200 * 2000
+        shutil.copy(store.path, tmp_path / "alone.sqlite")
+    assert in_file(tmp_path / "alone.sqlite") == 200
 
 
 def test_kill_9_loses_a_moment_at_most(tmp_path: Path) -> None:

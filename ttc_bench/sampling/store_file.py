@@ -63,6 +63,9 @@ create table if not exists claims (
 VERSION = 1
 OURS = 0x7474_6362  # application_id: "ttcb"
 WAIT_S = 60.0  # for a lock that another process holds
+LOG_PAGES = (
+    20_000  # of the log beside the file, 80 MB, at which whoever commits empties it (writing.py does so earlier)
+)
 NETWORK = {
     "nfs",
     "nfs4",
@@ -133,6 +136,7 @@ def _writable(path: Path) -> sqlite3.Connection:
         _check(db, path)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = normal")  # survives kill -9; a power cut may cost the last samples
+        db.execute(f"pragma wal_autocheckpoint = {LOG_PAGES}")
         db.executescript(SCHEMA)
         db.execute(f"pragma user_version = {VERSION}")
         db.execute(f"pragma application_id = {OURS}")

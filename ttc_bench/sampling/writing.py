@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ttc_bench.sampling.store_file import StoreError, explained
@@ -18,6 +18,7 @@ from ttc_bench.sampling.store_file import StoreError, explained
 GATHER_S = 0.1  # a killed process loses this and the time of one transaction, a quarter of a second in all
 MOST = 2000  # rows that are written without waiting so long
 FULL = 4 * MOST  # rows that whoever brings more has to wait for
+PAGES = 2000  # that a file grows by between two checkpoints
 Row = tuple[str, Sequence[object]]  # an SQL statement and its values
 
 
@@ -33,6 +34,8 @@ class Writer:
         self._failure: StoreError | None = None  # of the last attempt
         self._some, self._many, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._checkpoint: threading.Thread | None = None
+        self._pages = 0  # of the file at the last checkpoint
 
     def put(self, *rows: Row) -> None:
         """Takes rows to write, in this order. Raises StoreError where rows could not be written; none is dropped for
@@ -60,6 +63,7 @@ class Writer:
                     self._failure = explained(self._path, error)
                     raise self._failure from None
                 del self._rows[: len(rows)]  # after the commit: an interrupt in between writes them twice, as no change
+                self._checkpoint_now_and_then()
             self._failure = None
 
     def settle(self) -> None:
@@ -93,8 +97,9 @@ class Writer:
         self._ended.set()
         for event in (self._some, self._many):
             event.set()
-        if self._thread and self._thread is not threading.current_thread():
-            self._thread.join()
+        for thread in (self._thread, self._checkpoint):
+            if thread and thread is not threading.current_thread():
+                thread.join()
         try:
             self.settle()
         finally:
@@ -113,6 +118,15 @@ class Writer:
                 self._db.execute("rollback")
             raise
 
+    def _checkpoint_now_and_then(self) -> None:
+        """Has a thread move what was committed from the log beside the file into the file. It waits for the disk, which
+        takes a tenth of a second: on this connection no row could be written meanwhile."""
+        pages = self._db.execute("pragma page_count").fetchone()[0]
+        if pages - self._pages >= PAGES and not (self._checkpoint and self._checkpoint.is_alive()):
+            self._pages = pages
+            self._checkpoint = threading.Thread(target=_checkpoint, args=(self._path,), name="checkpoint", daemon=True)
+            self._checkpoint.start()
+
     def _write_now_and_then(self) -> None:
         while not self._ended.is_set():
             self._some.wait()
@@ -123,3 +137,11 @@ class Writer:
                 self.flush()
             if self._rows:
                 self._some.set()
+
+
+def _checkpoint(path: Path) -> None:
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(path)) as db,
+    ):  # whoever writes meets what is wrong, and says it
+        db.execute("pragma wal_checkpoint(passive)")
