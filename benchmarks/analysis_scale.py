@@ -110,7 +110,7 @@ def phase(name: str, seconds: dict[str, float]) -> Iterator[None]:
 async def analyse(config: Any) -> dict[str, float]:
     """Seconds of each phase of a report."""
     from ttc_bench.analysis.analyse import measure
-    from ttc_bench.analysis.graded import grade, score
+    from ttc_bench.analysis.grading import grade, score
     from ttc_bench.experiment import load_tasks
     from ttc_bench.report.folder import write
     from ttc_bench.sampling.plan import plan

@@ -5,7 +5,8 @@
 Runs against a server on this machine are killed until so many kills are done, then run to their end; every tenth time two
 runs work on one store and one of them is killed. A quarter of the kills meet a local built-in model. In the end every
 store is compared with that of a run that nobody disturbed, and the server's own log says which samples were served more
-often than once: no more than were under way when a run was killed. Ends with exit code 1 if anything is wrong."""
+often than once: no more than were under way when a run was killed, or had arrived in the quarter of a second before, as
+samples are written together. Ends with exit code 1 if anything is wrong."""
 
 from __future__ import annotations
 
@@ -26,6 +27,8 @@ from api_helpers import serving
 from fault_server import FaultServer
 
 CALLS = 8  # at once
+LATENCY = 0.05  # seconds of each
+LOST = CALLS + round(CALLS / LATENCY * 0.25)  # most samples that a kill costs: under way, and not yet written
 API = ["--model", "openai:m", "--task", "chain-arithmetic", "--method", "cot", "--limit", "100", "--samples", "16"]
 API += ["--max-tokens", "40", "--concurrency", str(CALLS)]
 LOCAL = [
@@ -103,7 +106,7 @@ def main() -> None:
     for name, flags, kills in (("API", API, args.kills - args.kills // 4), ("local", LOCAL, args.kills // 4)):
         with (
             tempfile.TemporaryDirectory() as folder,
-            serving(latency=0.05, keep_log=False, n="refused") as server,
+            serving(latency=LATENCY, keep_log=False, n="refused") as server,
         ):  # a call is a sample
             place, calm = Path(folder) / "killed", Path(folder) / "calm"
             flags = [*flags, "--base-url", server.url] if name == "API" else flags
@@ -120,8 +123,8 @@ def main() -> None:
             )
             print(f"{'' if same else 'NOT '}that of an undisturbed run ({len(samples(calm)):,} samples)")
             if name == "API":
-                print(f"  served more than once for a store: {again}; at most under way at the kills: {CALLS * done}")
-            fine = fine and same and again <= CALLS * done and done == kills
+                print(f"  served more than once for a store: {again}; at most under way or unwritten: {LOST * done}")
+            fine = fine and same and again <= LOST * done and done == kills
     sys.exit(0 if fine else 1)
 
 

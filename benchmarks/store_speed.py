@@ -1,8 +1,9 @@
 """How fast samples go into a store and come back, and what joining stores takes.
 
-    python benchmarks/store_speed.py [--samples 1000000] [--folder DIR]
+    python benchmarks/store_speed.py [--samples 1000000] [--parts inserts,reads] [--folder DIR]
 
-Real files on the disk of DIR. The requests of a pool come in turns of 64, as from calls under way at once, or all pools
+Real files on the disk of DIR. Where seconds are printed, microseconds of processor time for each sample follow, which
+say more on a busy machine. The requests of a pool come in turns of 64, as from calls under way at once, or all pools
 in turn, the worst order for the index. Prints samples per second, seconds and the highest memory of each step; `old` is
 a transaction for each row, as the store wrote before."""
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import resource
 import sqlite3
 import subprocess
@@ -44,6 +46,18 @@ def in_turns(n: int, together: int) -> Iterator[tuple[int, int]]:
                 yield request, index
 
 
+class Timer:
+    """Wall and processor time since it was made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def told(self, n: int) -> str:
+        """For n samples, in words."""
+        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        return f"{n / wall:,.0f}/s ({wall:.1f} s, {cpu / n * 1e6:.1f} us each)"
+
+
 def peak() -> str:
     return f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
 
@@ -54,29 +68,25 @@ def inserts(folder: Path, n: int) -> None:
         some, text = requests(max(1, of_size // PER_POOL)), completion(size)
         for together, order in ((64, "64 pools in turn"), (len(some), "all in turn")):
             path = folder / f"{size}-{together}.sqlite"
-            store, began = Store(path), time.perf_counter()
-            longest = 0.0
+            store, timer, longest = Store(path), Timer(), 0.0
             for request, index in in_turns(of_size, together):
                 before = time.perf_counter()
                 store.add(Sample(some[request], index, text))
                 longest = max(longest, time.perf_counter() - before)
             store.close()
-            took = time.perf_counter() - began
-            made = len(some) * PER_POOL
-            print(
-                f"add     {size:6,} B, {order:16}: {made / took:8,.0f}/s ({made:,} samples in {took:.1f} s, longest add "
-                f"{longest * 1000:.0f} ms, {path.stat().st_size / 1e6:,.0f} MB)"
-            )
+            told = timer.told(len(some) * PER_POOL)
+            size_mb = path.stat().st_size / 1e6
+            print(f"add     {size:6,} B, {order:16}: {told}, longest add {longest * 1000:.0f} ms, {size_mb:,.0f} MB")
             path.unlink()
-        store, began = Store(folder / f"old-{size}.sqlite"), time.perf_counter()
+        store, timer = Store(folder / f"old-{size}.sqlite"), Timer()
         for index in range(2000):
             store.add(Sample(some[index % len(some)], index, text))
             store._writer.flush()
         store.close()
-        print(f"old add {size:6,} B: {2000 / (time.perf_counter() - began):8,.0f}/s")
+        print(f"old add {size:6,} B: {timer.told(2000)}")
 
 
-def killed(folder: Path) -> None:
+def killed(folder: Path, n: int) -> None:
     """What a process that adds 2,000 samples/s has lost when it is killed."""
     script = (
         "import sys, time; from benchmarks_store import completion, requests; from ttc_bench.sampling.store import Store\n"
@@ -104,34 +114,54 @@ def killed(folder: Path) -> None:
 
 
 def reads(folder: Path, n: int) -> None:
-    store, pools = Store(folder / "read.sqlite"), n // PER_POOL
-    backend, text = ScriptedBackend(lambda request, index: text), completion(1000)
+    store, pools, text = Store(folder / "read.sqlite"), n // PER_POOL, completion(1000)
+    backend = ScriptedBackend(lambda request, index: text)
     backend.asked = _Nothing()
     wanted = [(request, PER_POOL) for request in requests(pools)]
-    began = time.perf_counter()
+    timer = Timer()
     made = asyncio.run(fill(store, backend, wanted)).made
-    took = time.perf_counter() - began
-    print(f"fill    {made:,} samples of 1,000 B: {took:.1f} s, {made / took:,.0f}/s, {peak()}")
-    began = time.perf_counter()
+    print(f"fill    {made:,} samples of 1,000 B: {timer.told(made)}, {peak()}")
+    timer = Timer()
     assert store.missing(wanted) == []
-    print(f"missing {pools:,} requests x {PER_POOL}, all there: {time.perf_counter() - began:.2f} s")
-    began = time.perf_counter()
+    print(f"missing {pools:,} requests x {PER_POOL}, all there: {timer.told(made)}")
+    timer = Timer()
     assert len(store.missing([(request, PER_POOL + 1) for request, _ in wanted])) == pools
-    print(f"missing the same, one more wanted: {time.perf_counter() - began:.2f} s")
-    began = time.perf_counter()
+    print(f"missing the same, one more wanted: {timer.told(made)}")
+    timer = Timer()
     assert sum(len(store.pool(request)) for request, _ in wanted) == made
-    print(f"pool    of each request: {time.perf_counter() - began:.1f} s")
+    print(f"pool    of each request: {timer.told(made)}")
     items = [f"{i:064x}" for i in range(n)]
-    began = time.perf_counter()
+    random.Random(1).shuffle(items)  # as addresses come
+    timer = Timer()
     for item in items:
         store.add_score("v", item, Score(0.5, Usage(prompt=100)))
     store.settle()
-    took = time.perf_counter() - began
-    print(f"scores  {n:,} added: {took:.1f} s, {n / took:,.0f}/s")
-    began = time.perf_counter()
+    print(f"scores  {n:,} added: {timer.told(n)}")
+    timer = Timer()
     assert len(store.scores("v", items)) == n
-    print(f"scores  {n:,} read: {time.perf_counter() - began:.1f} s, {peak()}")
+    print(f"scores  read: {timer.told(n)}, {peak()}")
     store.close()
+
+
+def merges(folder: Path, n: int) -> None:
+    """12 stores, more than SQLite attaches, each with a twelfth of the problems; then the same again."""
+    parts = [folder / f"part{i}.sqlite" for i in range(12)]
+    text = completion(1000)
+    for i, path in enumerate(parts):
+        store = Store(path)
+        for request in requests(n // PER_POOL)[i::12]:
+            for index in range(PER_POOL):
+                store.add(Sample(request, index, text))
+        store.close()
+    command = [sys.executable, "-m", "ttc_bench", "merge", *map(str, parts), "--into", str(folder / "all.sqlite")]
+    for kind in ("into a new store", "again, all there already"):
+        began = time.perf_counter()
+        words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        took = time.perf_counter() - began
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"merge   of 12 stores, {kind}: {took:.1f} s, peak {memory:,.0f} MB ({words.split(' and')[0]})")
+    for path in (*parts, folder / "all.sqlite"):
+        path.unlink()
 
 
 class _Nothing(list):  # type: ignore[type-arg]
@@ -144,12 +174,13 @@ class _Nothing(list):  # type: ignore[type-arg]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--parts", default="killed,inserts,reads,merges", help="what to measure")
     parser.add_argument("--folder", type=Path, help="whose disk is measured (default: the one for temporary files)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        killed(Path(folder))
-        inserts(Path(folder), args.samples)
-        reads(Path(folder), args.samples)
+        for part in (killed, inserts, reads, merges):
+            if part.__name__ in args.parts.split(","):
+                part(Path(folder), args.samples)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,23 @@ def test_import_and_help_are_light(command: str) -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_a_run_from_stored_samples_loads_no_model_library(tmp_path: Path) -> None:
+    """A second run of the same command samples nothing, and what only sampling needs would take most of its time."""
+    code = f"""
+import asyncio, sys
+from pathlib import Path
+from ttc_bench import cli, experiment, report, terminal
+from ttc_bench.backends.by_name import make_backend
+from ttc_bench.backends.local import weights
+from ttc_bench.config import from_fields
+weights.DEVICES = Path({str(tmp_path)!r})  # no GPU, wherever this runs
+make_backend("builtin", from_fields({{"model": "builtin", "task": "chain-arithmetic"}}, ""))
+print([m for m in {LATE!r} if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_document_draws_the_same_floors() -> None:
     text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     drawn = text.split("## Rooms and floors")[1].split("```")[1].strip().splitlines()

@@ -253,6 +253,16 @@ def test_progress_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixtur
     assert re.search(r"sampling 2/2, [\d,]+ tokens/s, 0 s left\n", err)
 
 
+def test_grading_that_takes_long_is_seen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from ttc_bench import terminal
+
+    monkeypatch.setattr(terminal, "PLAIN_EVERY", 0.0)
+    with terminal.Progress() as progress:
+        for done in range(1, 4):
+            progress.watch().on_grade(done, 1500)
+    assert "graded 3/1,500 prompts\n" in capsys.readouterr().err
+
+
 def test_one_event_loop_only(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """asyncio.run stands in cli.py alone: a second loop would cut the backend's connections."""
     loops = []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench.analysis.analyse import Analysis, measure, merged
-from ttc_bench.analysis.graded import grade, score
+from ttc_bench.analysis.grading import grade, score
 from ttc_bench.analysis.quality import failures
 from ttc_bench.backends.by_name import make_backends, open_cluster, open_model
 from ttc_bench.backends.cluster.link import Cluster

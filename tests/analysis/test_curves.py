@@ -8,6 +8,7 @@ import random
 import pytest
 from judged import Row, pools
 
+from ttc_bench.analysis import curves
 from ttc_bench.analysis.costs import Rates
 from ttc_bench.analysis.curves import bound, curve
 from ttc_bench.strategies import subsets
@@ -61,3 +62,16 @@ def test_a_perfect_verifier_reaches_pass_at_k_and_no_more() -> None:
     (point,) = (m.point for m in curve(METHODS["weighted-vote"], "v", judged, Rates()) if m.point.k == 8)
     assert abs(point.accuracy - reach[8]) < 3 * point.mc_error
     assert point.accuracy <= reach[8] + 1e-12
+
+
+@pytest.mark.parametrize("method", ["self-consistency", "best-of-n", "weighted-vote"])
+def test_several_processes_draw_the_same_curve(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(9)
+    rows = [problem(rng, rng.random()) for _ in range(30)]
+    verifier = "v" if METHODS[method].verified else ""
+    here = [m.point for m in curve(METHODS[method], verifier, pools(*rows), Rates())]
+    monkeypatch.setattr(curves, "MANY", 1)
+    monkeypatch.setattr(curves, "AT_ONCE", 7)
+    there = [m.point for m in curve(METHODS[method], verifier, pools(*rows), Rates())]
+    assert there == here
+    assert [p.values for p in there] == [p.values for p in here]

@@ -12,7 +12,7 @@ from reading_answers import READINGS
 
 from ttc_bench.grading import announcements
 from ttc_bench.grading.announcements import format_of, leads
-from ttc_bench.grading.needles import blocks, fold
+from ttc_bench.grading.needles import blocks, fold, matches, replaced
 
 TEXTS = sorted({case[1] for case in (*GOLDEN, *READINGS)})
 # What lead-ins are made of, and what may stand around and between.
@@ -35,7 +35,7 @@ def mixed(rng: random.Random) -> str:
     return "".join(parts)
 
 
-@pytest.mark.parametrize("lead", ["", "Solution:", "Lösung\n"])
+@pytest.mark.parametrize("lead", ["", "Solution:", "Lösung\n", "result"])
 def test_lead_ins_are_those_of_the_expressions(lead: str) -> None:
     rng = random.Random(len(lead))
     whole = (format_of(lead), announcements._CHAT, announcements._LOOSE, announcements._SUBJECT)
@@ -43,6 +43,7 @@ def test_lead_ins_are_those_of_the_expressions(lead: str) -> None:
     for text in [*TEXTS, *(mixed(rng) for _ in range(1000))]:
         expected = [[match.span() for match in pattern.finditer(text)] for pattern in whole]
         runs = list(blocks(text, len(text) if "\n" in lead else rng.choice([1, 30, 256])))
+        assert "".join(text[start:end] for start, end in reversed(runs)) == text
         found = [leads(text, fold(text), lead, start, end) for start, end in reversed(runs)]
         assert [[match.span() for run in found for match in run[kind]] for kind in range(4)] == expected, text
         seen = [count + len(spans) for count, spans in zip(seen, expected, strict=True)]
@@ -50,11 +51,22 @@ def test_lead_ins_are_those_of_the_expressions(lead: str) -> None:
 
 
 def test_folding_makes_one_of_what_an_expression_takes_for_one() -> None:
-    """Of the letters that needles are made of: every character that re.IGNORECASE takes for one is folded to it."""
-    letters = set("".join(announcements._FOREIGN_NEEDLES)) | set("abcdefghijklmnopqrstuvwxyz")
     every = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
     cased = "".join(char for char in every if char.lower() != char or char.upper() != char or char.casefold() != char)
-    for letter in letters:
-        twins = re.findall(re.escape(letter), cased, re.IGNORECASE)
-        assert {fold(twin) for twin in twins} <= {letter}
-    assert all(len(fold(char)) == 1 for char in cased)
+    pairs = 0
+    for char in cased:
+        twins = re.findall(re.escape(char), cased, re.IGNORECASE)
+        assert set(fold("".join(twins))) == {fold(char)}
+        pairs += len(twins) - 1
+    assert pairs > 2000
+    assert len(fold("".join(every))) == len(every)
+
+
+def test_what_is_replaced_is_what_an_expression_replaces() -> None:
+    pattern, text = re.compile("ab|b.", re.DOTALL), "abbabcb\nbabb"
+    places = [at for at, char in enumerate(text) if char in "ab"]
+    assert replaced(pattern, lambda match: f"<{match[0]}>", text, places) == pattern.sub(r"<\g<0>>", text)
+    assert [match.span() for match in matches(pattern, text, reversed(places))] == [
+        match.span() for match in pattern.finditer(text)
+    ]
+    assert replaced(pattern, lambda match: "", text, []) == text

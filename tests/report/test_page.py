@@ -14,6 +14,7 @@ import pytest
 from browser import CHROMIUM, Browser
 from curves import story
 from judged import MIXED, analysis, pools
+from pyarrow import parquet
 
 from ttc_bench.analysis.difficulty import by_difficulty
 from ttc_bench.analysis.quality import Quality
@@ -21,6 +22,7 @@ from ttc_bench.analysis.selection import diagnose
 from ttc_bench.analysis.views import ProblemView, SampleView
 from ttc_bench.core import Problem
 from ttc_bench.errors import TtcError
+from ttc_bench.report import browser as report_browser
 from ttc_bench.report.page import reading, write_report
 
 needs_chromium = pytest.mark.skipif(
@@ -236,6 +238,70 @@ def test_a_thousand_problems_stay_quick(opened: Any) -> None:
     search(page, "half of 22 is", deep=True)
     assert count(page) == "1,000 of 1,000 problems"
     assert time.monotonic() - start < 40
+
+
+@needs_chromium
+def test_many_samples_are_shown_some_at_a_time(opened: Any) -> None:
+    """A prompt with hundreds of samples: a bar in the list; marks, and a hundred samples, once the problem is open."""
+    views = [sample(i, "1" if i % 3 else "2", "1") for i in range(256)]
+    page = opened(story(), RUN, QUALITY, [ProblemView("t", "t/0", "Why?", "1", None, tuple(views))])
+    assert page.js("document.querySelector('.strip').textContent") == "cot170/256"
+    widths = "[...document.querySelectorAll('.bar .cell')].map(c => c.getBoundingClientRect().width)"
+    right, wrong, unreadable = page.js(widths)
+    assert 1.8 < right / wrong < 2.2
+    assert unreadable == 0
+    page.js("document.querySelector('.problem').click()")
+    page.wait("document.querySelectorAll('.grid .cell').length === 256")
+    assert page.js("document.querySelectorAll('.sample').length") == 100
+    page.js("document.querySelector('.more').click()")
+    assert page.js("document.querySelectorAll('.sample').length") == 200
+    page.js("document.querySelectorAll('.grid .cell')[255].click()")
+    assert page.js("document.querySelectorAll('.sample').length") == 256
+    assert "Half of 262 is" in page.js("document.querySelector('.sample[open]').textContent")
+    assert page.js("document.querySelector('.more').hidden")
+
+
+@needs_chromium
+def test_a_sample_that_is_not_in_the_page_says_where_it_lies(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_browser, "SAMPLES", 1_500)
+    page = opened(story(), RUN, QUALITY, problems(8, 60))
+    note = page.js("document.querySelector('#browser .note').textContent")
+    embedded = re.match(r"(\d+) of 480 samples are in this page", note)
+    assert embedded, note
+    assert 8 <= int(embedded[1]) < 300
+    assert "samples.parquet" in note
+    page.js("document.querySelectorAll('.problem')[1].click()")
+    page.wait("document.querySelectorAll('.grid .cell').length === 60")
+    held = page.js("document.querySelectorAll('.grid .held').length")
+    assert page.js("document.querySelectorAll('.sample').length") == held
+    assert f"{held} of these samples are in this page" in page.js("document.querySelector('.opened').textContent")
+    page.js("document.querySelector('.grid .cell').focus()")
+    missing = page.js("[...document.querySelectorAll('.grid .cell')].findIndex(c => !c.classList.contains('held'))")
+    for _ in range(missing):
+        page.call(
+            "Input.dispatchKeyEvent", type="keyDown", key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39
+        )
+    page.js("document.activeElement.click()")
+    told = page.js("document.querySelector('.grid + p').textContent")
+    row = int(re.search(r"row (\d+)", told)[1])  # type: ignore[index]
+    table = parquet.read_table(tmp_path / "samples.parquet").to_pylist()
+    assert (table[row]["problem"], table[row]["index"]) == ("gsm8k/1", missing)
+    search(page, "half of 7 is", deep=True)
+    assert re.fullmatch(r"[1-8] of 8 problems", count(page))
+
+
+@needs_chromium
+def test_a_long_text_shows_its_beginning_and_its_end(opened: Any) -> None:
+    long = sample(0, "1", "1", text="begins here " + "x" * 200_000 + " ends here", reasoning="r" * 100_000)
+    page = opened(story(), RUN, QUALITY, [ProblemView("t", "t/0", "Why?", "1", None, (sample(1, "1", "1"), long))])
+    page.js("document.querySelector('.problem').click()")
+    page.wait("document.querySelectorAll('.sample').length === 2")
+    shown = page.js("document.querySelectorAll('.sample')[1].textContent")
+    assert len(shown) < 140_000
+    for words in ("begins here", "ends here", "134,486 characters are left out", "samples.parquet, row 1"):
+        assert words in shown, words
 
 
 @needs_chromium

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -15,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from ttc_bench.backends.scripted import ScriptedBackend
-from ttc_bench.core import Job, Message, Request, Sample
+from ttc_bench.core import Completion, Job, Message, Request, Sample, Usage
 from ttc_bench.errors import BackendError
 from ttc_bench.sampling import pool
 from ttc_bench.sampling.claims import Claims
 from ttc_bench.sampling.pool import Watch, fill
 from ttc_bench.sampling.store import Store
+from ttc_bench.sampling.store_file import StoreError
 
 REQUESTS = [Request("m", (Message("user", f"{i} + 1?"),), 16) for i in range(6)]
 
@@ -85,6 +87,36 @@ async def test_an_error_gives_the_claims_up(tmp_path: Path) -> None:
     with pytest.raises(BackendError):
         await fill(store, ScriptedBackend(lambda r, i: BackendError("no key", fatal=True)), [(REQUESTS[0], 2)])
     assert (await fill(Store(tmp_path / "s.sqlite"), slow(), [(REQUESTS[0], 2)])).made == 2
+
+
+def test_a_claim_ends_when_the_samples_are_written(tmp_path: Path) -> None:
+    """Not before: in between another run would make them again."""
+    mine, theirs = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+    request = REQUESTS[0]
+    assert mine.claims.take([request.address]) == {request.address}
+    with mine._writer.lock:  # the thread that writes has not come to it yet
+        mine.add(Sample(request, 0, Completion("1", "stop", Usage(completion=1))))
+        mine.release(request.address)
+        assert theirs.claims.take([request.address]) == frozenset()
+        assert theirs.have(request.address) == frozenset()
+    mine.settle()
+    assert theirs.claims.take([request.address]) == {request.address}
+    assert theirs.have(request.address) == {0}
+    for store in (mine, theirs):
+        store.close()
+
+
+def test_a_file_that_cannot_be_claimed_is_one_line(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    assert store.claims.take(["a"]) == {"a"}
+    with sqlite3.connect(store.path) as db:
+        db.execute("drop table claims")
+    for call in (store.claims.take, store.claims.release):
+        with pytest.raises(StoreError, match="no such table: claims"):
+            call(["a"])
+    with pytest.raises(StoreError, match="no such table: claims"):
+        store.claims.others()
+    store.close()
 
 
 def test_a_killed_run_on_this_machine_holds_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ttc_bench.grading.identity import grading_key, version
 from ttc_bench.grading.number import Number
 from ttc_bench.grading.phrase import Checked
 from ttc_bench.problems import tasks
+from ttc_bench.sampling.pool import Watch
 
 VOTES = ("self-consistency",)
 
@@ -48,6 +49,15 @@ async def test_a_sample_is_graded_once(tmp_path: Path, read: list[str]) -> None:
     fewer = await replay(more.folder, {"samples": 4})
     assert len(read) == 36
     assert fewer.analysis.points == first.analysis.points
+
+
+async def test_grading_is_told_as_it_goes(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    watch = Watch(on_grade=lambda done, missing: told.append((done, missing)))
+    first = await run(config(tmp_path, method=VOTES), model(signalled), watch)
+    assert told == [(done, 6) for done in range(1, 7)]
+    await replay(first.folder, watch=watch)
+    assert len(told) == 6
 
 
 async def test_thinking_that_was_cut_is_graded_once(tmp_path: Path, read: list[str]) -> None:

@@ -7,12 +7,12 @@ reader asks; within a line an announcement is looked for where its needles are (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from ttc_bench.grading.extraction import TRIES, Statement, place
-from ttc_bench.grading.needles import blocks, fold, line_start, matches, spots
+from ttc_bench.grading.needles import blocks, fold, has, matches, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _KIND = r"(?:final |correct |right |best |overall |numerical |required |expected |most likely )"
@@ -73,6 +73,11 @@ _TENTATIVE = re.compile(
     r"|\b(?:if|whether|unless|suppos\w+|assum\w+|imagine|say|pretend)(?: that)? ?)$",
     re.IGNORECASE,
 )
+_TENTATIVE_NEEDLES = (
+    "thought", "think", "first", "initial", "original", "naive", "tempt", "wrongly", "mistaken", "some", "say", "guess",
+    "believe", "expect", "claim", "sure", "doubt", "mean", "if", "whether", "unless", "suppos", "assum", "imagine",
+    "pretend",
+)  # fmt: skip
 _TASK = re.compile(  # the answer as what is still to be found
     r"\b(?:express|write|give|state|find|get|round|simplify|check|verify|report|to)(?:ing)? (?:the|your|our|my|an) $",
     re.IGNORECASE,
@@ -84,7 +89,8 @@ CORRECTION = re.compile(
     r"|(?<![A-Za-z])no,",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"\n|(?:[.?]|!(?!\s*[=+*/^-]))(?=[\"'”’)*_$\]]*(?:\s|$))")
+# A newline; a point or question mark, or an exclamation mark that is no factorial, at the end of a word.
+_SENTENCE_END = re.compile(r"[\n.?!](?:(?<=\n)|(?:(?<=[.?])|(?!\s*[=+*/^-]))(?=[\"'”’)*_$\]]*(?:\s|$)))")
 _ABBREVIATION = re.compile(
     r"\b(?:St|Dr|Mr|Mrs|Ms|Jr|Sr|Prof|Mt|Ft|Gen|Sen|Rep|Rev|Capt|Lt|vs|approx|e\.g|i\.e|a\.m|p\.m|(?:[A-Z]\.)+[A-Z]"
     r"|[A-Z])$"
@@ -116,16 +122,11 @@ def format_of(lead: str) -> re.Pattern[str]:
     return re.compile(leads, re.IGNORECASE | re.MULTILINE)
 
 
-@lru_cache(maxsize=64)
-def _begins(lead: str) -> re.Pattern[str]:
-    return re.compile(f"(?={re.escape(lead)})", re.IGNORECASE)
-
-
 _FOREIGN_NEEDLES = tuple(map(fold, f"{_NOUNS}|{_EASTERN}|{_OTHERS}".split("|")))
-_ASCII_NEEDLES = tuple(needle for needle in _FOREIGN_NEEDLES if needle.isascii())
 _HEADS = ("ans", "result", "conclusion", "verdict")  # on a line that begins with them, or nearly
 _CHOICES = ("option", "choice")
 _LOOSER = (*_CHOICES, " one", "guess", "pick")
+_ELSEWHERE = {*_HEADS, *_LOOSER, "####"}  # needles that do not stand where their lead-in begins
 _CHATS = ("A:", "A*", "Answer")
 # The words that lead-ins begin with, some way before the needle.
 _DETERMINER = re.compile(r"\b(?:the|my|our|your|this|so|thus|hence|then|therefore) ")
@@ -133,42 +134,43 @@ _VERB = re.compile(r"\b(?:is|are|was|must be|should be|would be|gives us|seems t
 _JUDGED = re.compile(r"(?:correct|right|best|only) (?:option|choice|one)|my (?:choice|guess|pick)")
 
 
-class _Leads(NamedTuple):
+@lru_cache(maxsize=64)
+def _needles(lead: str, ascii_only: bool) -> tuple[str, ...]:
+    """What the lead-ins hold, where letters are folded."""
+    foreign = (needle for needle in _FOREIGN_NEEDLES if needle.isascii() or not ascii_only)
+    return (*_HEADS, "final", "####", *_LOOSER, *foreign, *([fold(lead)] if lead else []))
+
+
+class Leads(NamedTuple):
     """The lead-ins in some lines of a text, in order, as each of the four expressions finds them."""
 
-    format: list[re.Match[str]]
-    chat: list[re.Match[str]]
-    loose: list[re.Match[str]]
-    subject: list[re.Match[str]]
+    format: Sequence[re.Match[str]] = ()
+    chat: Sequence[re.Match[str]] = ()
+    loose: Sequence[re.Match[str]] = ()
+    subject: Sequence[re.Match[str]] = ()
 
 
-def leads(text: str, low: str, lead: str, start: int, end: int) -> _Leads:
+def leads(text: str, low: str, lead: str, start: int, end: int) -> Leads:
     """The lead-ins that begin in text[start:end], which are whole lines; `low` is the folded text."""
-
-    def within(needles: Iterable[str]) -> list[int]:
-        return spots(low, needles, start, end)
-
-    def before(first: re.Pattern[str], at: int, back: int) -> list[int]:
-        return [match.start() for match in first.finditer(low, max(start, at - back), at)]
-
-    def heads(at: int, back: int) -> list[int]:
-        head = line_start(text, at, back)
-        return [] if head is None else [head]
-
-    answers = within(("answer",))
-    options = within(_CHOICES)
-    looser = within(_LOOSER)
-    formats = within(("final", *(_ASCII_NEEDLES if low.isascii() else _FOREIGN_NEEDLES))) + answers
-    formats += [at + 1 for at in spots(low, ("\n####",), max(0, start - 1), end)] + [start]
-    formats += [head for at in within(_HEADS) for head in heads(at, 49)]
-    formats += [at for answer in answers for at in before(_DETERMINER, answer, 46)]
-    if lead:
-        formats += [match.start() for match in _begins(lead).finditer(text, start, end)]
-    chats = [head for at in spots(text, _CHATS, start, end) for head in heads(at, 4)]
-    loose = answers + [head for at in answers for head in heads(at, 20)]
+    chats = [head for at in spots(text, _CHATS, start, end) for head in _head(text, at, 4)]
+    lines = low[start:end]
+    here = [needle for needle in _needles(lead, lines.isascii()) if needle in lines]
+    if not here:
+        return Leads(chat=list(matches(_CHAT, text, chats)))
+    answers = spots(low, ["answer"], start, end)
+    options = spots(low, _CHOICES, start, end)
+    looser = spots(low, [needle for needle in here if needle in _LOOSER], start, end)
+    heads = spots(low, [needle for needle in here if needle in _HEADS], start, end)
+    formats = [*spots(low, [needle for needle in here if needle not in _ELSEWHERE], start, end), *answers]
+    formats += spots(low, [fold(lead)] if lead else [], start, end)
+    formats += [head for at in heads for head in _head(text, at, 49)]
+    formats += [at for answer in answers for at in _before(_DETERMINER, low, start, answer, 46)]
+    if "####" in here:
+        formats += [start, *(at + 1 for at in spots(low, ["\n####"], start, end))]
+    loose = [*answers, *(head for at in answers for head in _head(text, at, 20))]
     loose += [match.start() for at in looser for match in _JUDGED.finditer(low, max(start, at - 8), at + 6)]
-    subjects = [at for needle in answers + options for at in before(_VERB, needle, 63)]
-    return _Leads(
+    subjects = [at for needle in (*answers, *options) for at in _before(_VERB, low, start, needle, 63)]
+    return Leads(
         list(matches(format_of(lead), text, formats)),
         list(matches(_CHAT, text, chats)),
         list(matches(_LOOSE, text, loose)),
@@ -176,11 +178,22 @@ def leads(text: str, low: str, lead: str, start: int, end: int) -> _Leads:
     )
 
 
+def _before(first: re.Pattern[str], low: str, start: int, at: int, back: int) -> list[int]:
+    """Where a lead-in can begin with one of its first words, some way before its needle."""
+    return [match.start() for match in first.finditer(low, max(start, at - back), at)]
+
+
+def _head(text: str, at: int, back: int) -> list[int]:
+    """Where the line begins, if its beginning is near."""
+    newline = text.rfind("\n", max(0, at - back - 1), at)
+    return [newline + 1] if newline >= 0 or at <= back else []
+
+
 def announcements(text: str, lead: str) -> Iterator[Statement]:
     """The announced answers, the last first: what follows each lead-in, and what stands before "is the correct answer".
     Of each kind of lead-in the last few."""
     low = fold(text)
-    left = [TRIES] * len(_Leads._fields)
+    left = [TRIES] * len(Leads._fields)
     for start, end in blocks(text, len(text) if "\n" in lead else 256):
         found = [
             kind[max(0, len(kind) - most) :]
@@ -188,12 +201,12 @@ def announcements(text: str, lead: str) -> Iterator[Statement]:
         ]
         left = [most - len(kind) for most, kind in zip(left, found, strict=True)]
         if any(found):
-            yield from sorted(_stated(text, _Leads(*found)), key=place, reverse=True)
+            yield from sorted(_stated(text, Leads(*found)), key=place, reverse=True)
         if not any(left):
             return
 
 
-def _stated(text: str, found: _Leads) -> Iterator[Statement]:
+def _stated(text: str, found: Leads) -> Iterator[Statement]:
     taken: list[tuple[int, int]] = []
     for rung, kind in (("format", found.format), ("format", found.chat), ("answer-is", found.loose)):
         for match in kind:
@@ -214,7 +227,8 @@ def _stated(text: str, found: _Leads) -> Iterator[Statement]:
 
 def _weighed(before: str) -> bool:
     """Whether the words right before an announcement say that it is weighed, or reported, and not made."""
-    return _TENTATIVE.search(before, _clause(before)) is not None
+    clause = _clause(before)
+    return has(fold(before[clause:]), _TENTATIVE_NEEDLES) and _TENTATIVE.search(before, clause) is not None
 
 
 def _clause(before: str) -> int:
@@ -236,7 +250,7 @@ def following(text: str, lead: re.Match[str], rung: str) -> Statement:
 def first_sentence(text: str) -> str:
     """The text up to the end of its first sentence or line."""
     text = _COPULA.sub("", text) if not text.isascii() else text
-    whole = [match.span() for match in _WHOLE.finditer(text)]
+    whole = [match.span() for match in _WHOLE.finditer(text)] if "$" in text or "\\" in text else []
     for end in _SENTENCE_END.finditer(text):
         inside = any(start <= end.start() < stop for start, stop in whole)
         if not inside and not _abbreviated(text, end.start(), end.end()):
@@ -246,18 +260,28 @@ def first_sentence(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """The sentences and lines of a short text."""
-    out, start = [], 0
-    for end in _SENTENCE_END.finditer(text):
+    return [*backwards(text)][::-1]
+
+
+def backwards(text: str) -> Iterator[str]:
+    """The sentences and lines of a short text, the last one first."""
+    stop = len(text)
+    for end in reversed([*_SENTENCE_END.finditer(text)]):
         if not _abbreviated(text, end.start(), end.end()):
-            out.append(text[start : end.start()])
-            start = end.end()
-    return [s for s in (*out, text[start:]) if s.strip()]
+            if (sentence := text[end.end() : stop]).strip():
+                yield sentence
+            stop = end.start()
+    if text[:stop].strip():
+        yield text[:stop]
 
 
 def _abbreviated(text: str, at: int, end: int) -> bool:
     """Whether the point at `at` belongs to an abbreviation or initials: St. Louis, J. K. Rowling, U.S. troops."""
-    if text[at] != ".":
+    last = text[max(0, at - 3) : at]
+    if text[at] != "." or not last or not (last[-1].isalpha() or last[-1] == "\n"):
         return False
+    if len(last) == 3 and last.isascii() and last.isalpha() and last.islower() and last not in ("rof", "apt", "rox"):
+        return False  # as most words; no abbreviation but these (Prof., Capt., approx.) ends in three small letters
     mark = _ABBREVIATION.search(text[max(0, at - 8) : at])
     if mark is None or not text[end:].strip():
         return False

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ttc_bench.grading.announcements import sentences
+from ttc_bench.grading.announcements import backwards
 from ttc_bench.grading.extraction import TRIES, Statement, first_line, one_line, paragraph, place
 from ttc_bench.grading.ladder import Ladder
+from ttc_bench.grading.needles import matches, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _OPTION = re.compile(
@@ -39,14 +40,21 @@ _JUDGED = re.compile(
     r"\s(?:is|must be|should be|would be|seems)\s(?:(?:indeed|clearly|thus|therefore|also|actually|most likely) )?"
     r"(?:(?:the |our |my |an? )?(?:\w+ )?(?:correct|right|best|true|answer|solution|choice)\b)"
 )
+_JUDGED_WORDS = ("option", "choice", "answer", "statement")
+_LETTER = re.compile(r"[(A-Z](?:(?<=\()(?=[A-Za-z]\))|(?<=[A-Z])(?![\w'’]))")
 _CHOSEN = re.compile(
     r"(?:\b(?:choose|chose|pick|picked|select|selected|go with|going with|went with|opt for|settle on)|选择|选项(?:是|为)?"
     r"|選択肢|选|選)\s*"
     r"(?:option |choice |answer |letter )?[*_:(\[ ]{0,3}(?P<option>[A-Z])(?![\w'’])"
 )
+_CHOSEN_WORDS = (
+    "choose", "chose", "pick", "select", "go with", "going with", "went with", "opt for", "settle on", "选", "選",
+)  # fmt: skip
 _UNSURE = re.compile(r"\b(?:whether|if|not)\s+(?:option )?$|n't\s$")
 _CONCLUSION = re.compile(r"\W*(?:(?:so|thus|therefore|hence|finally|in conclusion|ergo)\b|∴|=>|→)", re.IGNORECASE)
 _IS_LETTER = re.compile(r"(?:\bis|['’]s|\bbe|\bbut)\s[A-Z]$")
+# A letter by itself; not a small one before another word, such as an article.
+_LONE = re.compile(r"\W[A-Za-z](?!\w)(?:(?<=[A-Z])|(?<=\(.)|(?<=\(\s.)|(?!\s+\w))")
 _LISTED = re.compile(r"^\W{0,3}([A-Z])[).:]\s", re.MULTILINE)
 _BARE = re.compile(r"\W*(?:(?:option|choice|answer)\s+)?\(?[A-Za-z]\W*", re.IGNORECASE)
 _BEGINS = re.compile(r"\W*(?:(?:option|choice|answer)\s+)?[A-Za-z](?:\W|$)", re.IGNORECASE)
@@ -83,8 +91,11 @@ class Choice(Ladder):
         """Options are also chosen ("I pick B") and judged ("Option C is correct, (A) is not"); and "A: ..." is one."""
         stated = (s for s in super().announced(text) if not _lists(text, s))
         own: list[Statement] = []
-        for pattern in (_JUDGED, _CHOSEN):
-            for match in list(pattern.finditer(text))[-TRIES:]:
+        letters = [match.start() for match in _LETTER.finditer(text)]
+        judged = matches(_JUDGED, text, (*letters, *spots(text, _JUDGED_WORDS))) if letters else ()
+        chosen = matches(_CHOSEN, text, spots(text, _CHOSEN_WORDS)) if letters else ()
+        for found in (judged, chosen):
+            for match in list(found)[-TRIES:]:
                 if not _WRONG.search(match[0]) and not _UNSURE.search(text[max(0, match.start() - 30) : match.start()]):
                     own.append(Statement(match.start(), match.end(), "answer-is", match["option"]))
         own.sort(key=place, reverse=True)
@@ -99,12 +110,13 @@ class Choice(Ladder):
         short = one_line(text, 12)
         if short and _BEGINS.match(short):
             return self.read(short)
-        parts = sentences(paragraph(text, 4 * MAX_ANSWER))
-        for sentence in reversed(parts):
+        for back, sentence in enumerate(backwards(paragraph(text, 4 * MAX_ANSWER))):
+            if not _LONE.search(" " + sentence[:MAX_ANSWER]):
+                continue  # no letter in it could be an option
             if _WRONG.search(sentence) and not re.search(r"\bbut\b|\bso\b|;|,", sentence):
                 continue
             plain = _plain(sentence)
-            concludes = _CONCLUSION.match(sentence) or (sentence is parts[-1] and _IS_LETTER.search(plain))
+            concludes = _CONCLUSION.match(sentence) or (back == 0 and _IS_LETTER.search(plain))
             options = [o for o in self._options(plain, firm=not concludes) if not o.wrong]
             if options:
                 return None if _several(plain, options[-2:]) else options[-1].letter

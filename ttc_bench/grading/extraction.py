@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ttc_bench.grading.needles import fold, line_starts, replaced, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 TRIES = 8  # matches looked at on one rung, from the last one back
@@ -56,6 +57,10 @@ _CLOSING = re.compile(
     r"[^\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
+_CLOSINGS = (
+    "let me", "please let me", "i hope ", "hope this", "hope that", "hope it", "feel free", "if you ",
+    "is there anything", "would you like", "do you ", "thank", "confidence", "i'm ", "i am ", "happy to help", "have a ",
+)  # fmt: skip
 
 
 def strip_thinking(text: str) -> str:
@@ -84,13 +89,13 @@ def one_turn(text: str) -> str:
 
 def next_question(text: str, after: int) -> int | None:
     """Where a line after position `after` begins another question, as models do that were not stopped."""
-    match = _NEXT.search(text, after)
-    return match.start() if match else None
+    return next((line for line in line_starts(text, after) if _NEXT.match(text, line)), None)
 
 
 def without_closing(text: str) -> str:
     """The text without "Let me know if you have 2 more questions!" and the like."""
-    return _CLOSING.sub("", text)
+    starts = [start for at in spots(fold(text), _CLOSINGS) for start in range(max(0, at - 7), at + 1)]
+    return replaced(_CLOSING, lambda match: "", text, starts)
 
 
 def boxes(text: str) -> list[Statement]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ttc_bench.grading.announcements import FORMULA, sentences
+from ttc_bench.grading.announcements import FORMULA, backwards
 from ttc_bench.grading.extraction import first_line, one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
 from ttc_bench.grading.math_equal import canonical, equal
@@ -55,7 +55,7 @@ class Math(Ladder):
         for short in (one_line(text), one_line(first_line(text))):
             if short and not re.fullmatch(r"[A-Za-z][A-Za-z '?!.,:-]+", short) and (answer := self.read(short)):
                 return answer
-        for sentence in reversed(sentences(window := paragraph(text, 2 * MAX_ANSWER))):
+        for sentence in backwards(window := paragraph(text, 2 * MAX_ANSWER)):
             if not re.search(r"[0-9$\\]", sentence):
                 continue
             if matched := list(FORMULA.finditer(sentence)):

@@ -34,6 +34,7 @@ from ttc_bench.grading.extraction import (
     tags,
     without_closing,
 )
+from ttc_bench.grading.needles import fold, matches, spots
 from ttc_bench.grading.typography import MAX_ANSWER, clean
 
 RUNGS = ("boxed", "tag", "json", "format", "answer-is", "last", "none")
@@ -44,6 +45,10 @@ _DECLINED = re.compile(
     r"|(?:do not|don't) know|no idea|not enough information|insufficient information)\b[^\n]{0,200}",
     re.IGNORECASE,
 )
+_DECLINES = (
+    "cannot ", "can't ", "can not ", "could not ", "couldn't ", "unable to ", "impossible to ", "not possible to ",
+    "no way to ", "do not know", "don't know", "no idea", "not enough information", "insufficient information",
+)  # fmt: skip
 _NO_ANSWER = re.compile(
     r"(?:none of (?:the|these|those|them)|neither|unknown|undetermined|indeterminate|unclear|uncertain|not (?:known"
     r"|given|clear|certain)(?! yet)"
@@ -152,10 +157,8 @@ class Ladder:
         text = without_closing(text)
         if opening := _COURTESY.match(text):
             text = text[opening.end() :]
-        declined = None
-        for declined in _DECLINED.finditer(text):  # noqa: B007 - only the last one is wanted
-            pass
-        return text[declined.end() :] if declined and self.listed else text
+        declined = list(matches(_DECLINED, text, spots(fold(text), _DECLINES))) if self.listed else []
+        return text[declined[-1].end() :] if declined else text
 
     def form(self, answer: str) -> str | None:
         """What stands for an answer and all that equal it: `same(a, b)` is `form(a) == form(b)`, so that n answers are

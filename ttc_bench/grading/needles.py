@@ -8,33 +8,39 @@ where they are, and the expression is tried only where a match could begin. What
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 
-# Characters that re.IGNORECASE takes for a letter of a needle, though str.lower() does not make that letter of them.
-_TWINS = {"ı": "i", "ſ": "s", "ς": "σ", "ϖ": "π", "ᲀ": "в", "ᲁ": "д", "ᲂ": "о", "ᲃ": "с", "ᲄ": "т", "ᲅ": "т", "ᲆ": "ъ"}
+# Characters that re.IGNORECASE takes for each other (ı and i, ſ and s, µ and μ, ς and σ) though str.lower() does not.
+_TWINS = {
+    "\u00b5": "\u03bc", "\u0131": "i", "\u017f": "s", "\u0345": "\u03b9", "\u03c2": "\u03c3",
+    "\u03d0": "\u03b2", "\u03d1": "\u03b8", "\u03d5": "\u03c6", "\u03d6": "\u03c0", "\u03f0": "\u03ba",
+    "\u03f1": "\u03c1", "\u03f5": "\u03b5", "\u1c80": "\u0432", "\u1c81": "\u0434", "\u1c82": "\u043e",
+    "\u1c83": "\u0441", "\u1c84": "\u0442", "\u1c85": "\u0442", "\u1c86": "\u044a", "\u1c87": "\u0463",
+    "\u1e9b": "\u1e61", "\u1fbe": "\u03b9", "\u1fd3": "\u0390", "\u1fe3": "\u03b0", "\ua64b": "\u1c88",
+    "\ufb06": "\ufb05",
+}  # fmt: skip
+_TWIN = re.compile(f"[{''.join(_TWINS)}]")
 
 
 def fold(text: str) -> str:
-    """The text in lower case, of the same length, so that places in one are places in the other. For the letters that
-    needles are made of, two characters that re.IGNORECASE takes for each other become the same one."""
+    """The text in lower case, of the same length, so that places in one are places in the other. Two characters that
+    re.IGNORECASE takes for each other become the same one."""
     if text.isascii():
         return text.lower()
     text = text.replace("İ", "i").lower()  # the one character whose lower case is longer
-    for char, plain in _TWINS.items():
-        text = text.replace(char, plain)
-    return text
+    return _TWIN.sub(lambda match: _TWINS[match[0]], text)
 
 
-def spots(low: str, needles: Iterable[str], start: int = 0, end: int | None = None) -> list[int]:
-    """Where the needles stand in low[start:end], in order."""
-    end = len(low) if end is None else end
+def spots(low: str, needles: Iterable[str], start: int = 0, end: int = sys.maxsize) -> list[int]:
+    """Where the needles stand in low[start:end], in no order."""
     found = []
     for needle in needles:
         at = low.find(needle, start, end)
         while at >= 0:
             found.append(at)
             at = low.find(needle, at + 1, end)
-    return sorted(found)
+    return found
 
 
 def has(low: str, needles: Iterable[str]) -> bool:
@@ -51,10 +57,19 @@ def matches(pattern: re.Pattern[str], text: str, starts: Iterable[int]) -> Itera
             free = match.end()
 
 
-def line_start(text: str, at: int, back: int) -> int | None:
-    """Where the line of a place begins, if not more than `back` characters before it."""
-    newline = text.rfind("\n", max(0, at - back - 1), at)
-    return newline + 1 if newline >= 0 or at <= back else None
+def replaced(pattern: re.Pattern[str], new: Callable[[re.Match[str]], str], text: str, starts: Iterable[int]) -> str:
+    """What `pattern.sub(new, text)` gives, where every match begins at one of `starts`."""
+    out, at = [], 0
+    for match in matches(pattern, text, starts):
+        out += [text[at : match.start()], new(match)]
+        at = match.end()
+    return "".join([*out, text[at:]]) if out else text
+
+
+def line_starts(text: str, after: int = 0) -> list[int]:
+    """Where the lines begin that begin at `after` or behind it, in order."""
+    lines = [0] if after == 0 else []
+    return lines + [newline + 1 for newline in spots(text, ["\n"], max(0, after - 1))]
 
 
 def blocks(text: str, size: int) -> Iterator[tuple[int, int]]:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ttc_bench.grading.announcements import sentences
+from ttc_bench.grading.announcements import backwards
 from ttc_bench.grading.extraction import first_line, one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
-from ttc_bench.grading.needles import fold, has, matches
+from ttc_bench.grading.needles import fold, line_starts, matches, replaced, spots
 from ttc_bench.grading.numerals import localised, number, worded, written
 from ttc_bench.grading.typography import MAX_ANSWER, clean
 
@@ -36,7 +36,7 @@ _DENIED = re.compile(
     r"|exactly )?\\?[$€£]?-?[0-9][0-9,.]*(?![\w%])",
     re.IGNORECASE,
 )
-_DENIALS = ("not ", "never ", "rather than ", "instead of ", "unlike ", "n't", "n’t")
+_DENIALS = ("not ", "isn't ", "never ", "rather than ", "instead of ", "unlike ", "n't", "n’t")
 _LABEL = re.compile(
     r"\b(?:option|step|case|part|day|question|problem|plan|method|figure|table|chapter|room|year|week|example"
     r"|equation|choice"
@@ -135,14 +135,14 @@ class Number(Ladder):
         return bool(among := numerals(text)) and self._several(text, among[0])
 
     def last(self, text: str) -> str | None:
-        if len(_ITEM.findall(text)) > 1:
+        if len([*matches(_ITEM, text, line_starts(text))]) > 1:
             text = _ITEM.sub("", text)
         if _LONE.fullmatch(head := first_line(text)) and (direct := self.read(head)) is not None:
             return direct
         digit = max(text.rfind(d) for d in "0123456789")
         if digit < 0:
             return self.read(one_line(text) or "")
-        for sentence in reversed(sentences(_prepared(paragraph(text[: digit + 100], 2 * MAX_ANSWER)))):
+        for sentence in backwards(_prepared(paragraph(text[: digit + 100], 2 * MAX_ANSWER))):
             head = _BECAUSE.split(sentence, maxsplit=1)[0]
             sentence = head if numerals(head) else sentence
             result = numerals(_EQUALS.split(sentence)[-1])
@@ -169,6 +169,6 @@ def _prepared(fragment: str) -> str:
     low = fold(text)
     if "cent" in low:
         text = _CENTS.sub(lambda m: f"${m[1]}.{m[2]:0>2}", text)
-    if has(low, _DENIALS):
-        text = _DENIED.sub(" ", text)
+        low = fold(text)
+    text = replaced(_DENIED, lambda match: " ", text, spots(low, _DENIALS))
     return _BETWEEN.sub(" ", text) if "between" in low else text

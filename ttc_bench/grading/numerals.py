@@ -42,6 +42,8 @@ def written(text: str) -> Iterator[re.Match[str]]:
 def number(match: re.Match[str]) -> str | None:
     """The canonical form of a NUMBER match: an integer ("18"), a finite decimal ("18.5") or a fraction in lowest terms
     ("1/3"). A percent sign, a currency or a unit is not part of it. None for 1/0 and for more than 1000 digits."""
+    if match[0].isdigit() and len(match[0]) <= MAX_ANSWER:
+        return match[0].lstrip("0") or "0"
     part = {name: text.replace(",", "") for name, text in match.groupdict().items() if text}
     shift = int(part.get("e") or part.get("ten") or "0") if len(part.get("e", "") + part.get("ten", "")) < 5 else 9999
     shift += _SCALES.get(part.get("scale", "").lower(), 0)
@@ -90,6 +92,7 @@ _JOINED = re.compile("[0-9][ .,'’][0-9]")
 
 
 _AND_A_PART = re.compile(r"(?<![\d.,/])([0-9]{1,9}) and (a half|a quarter|three quarters)\b", re.IGNORECASE)
+_AND_PARTS = ("and a half", "and a quarter", "and three quarters")
 _ENDS = {"a half": ".5", "a quarter": ".25", "three quarters": ".75"}
 
 
@@ -101,7 +104,7 @@ def localised(text: str) -> str:
     low = fold(text)
     if has(low, ("negative", "minus")):
         text = _NEGATIVE.sub("-", text)
-    if has(low, ("half", "quarter")):
+    if has(low, _AND_PARTS):
         text = _AND_A_PART.sub(lambda m: m[1] + _ENDS[m[2].lower()], text)
     if _JOINED.search(text):
         text = _english(text)

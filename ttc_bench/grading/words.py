@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ttc_bench.grading.announcements import CORRECTION, sentences
+from ttc_bench.grading.announcements import CORRECTION, backwards
 from ttc_bench.grading.extraction import one_line, paragraph
 from ttc_bench.grading.ladder import Ladder
+from ttc_bench.grading.needles import fold, matches, replaced, spots
 from ttc_bench.grading.typography import MAX_ANSWER
 
 _FILLER = (
@@ -40,7 +41,7 @@ _JOINT = (
     r"[\"'”’*)]{0,3}(?:\s*(?:/|\||,?\s+(?:or|and|nor|vs\.?|versus)\s+(?:is |not )?|,"
     r"|\n\s{0,4}(?:[-*•]|[0-9][.)])?)\s*)[\"'“‘*(]{0,3}"
 )
-_QUESTION = re.compile(r"[^.!?\n]*\?")
+_QUESTION = re.compile(r"(?:^|(?<=[.!?\n]))[^.!?\n]*\?")
 _CONCLUSION = re.compile(r"\W*(?:so|thus|therefore|hence|finally|in conclusion|overall)\b", re.IGNORECASE)
 
 
@@ -64,14 +65,18 @@ class Words(Ladder):
         return _alternatives(tuple(self.choices)).search(fragment[:MAX_ANSWER]) is not None
 
     def last(self, text: str) -> str | None:
-        text = _alternatives(tuple(self.choices)).sub(" ", paragraph(text, 4 * MAX_ANSWER))
-        text = _QUESTION.sub(" ", text)
-        direct = self._direct(text.lstrip(" \n*_\"'#>(`"))
-        for sentence in reversed(sentences(text)):
-            named = list(self._named(sentence, firm=True))
-            if named and (direct is None or _CONCLUSION.match(sentence)):
-                return named[-1]
-        return direct or self.read(one_line(text) or "")
+        text = paragraph(text, 4 * MAX_ANSWER)
+        text = replaced(_alternatives(tuple(self.choices)), lambda match: " ", text, self._spots(text))
+        text = _QUESTION.sub(" ", text) if "?" in text else text
+        if self._spots(text):
+            direct = self._direct(text.lstrip(" \n*_\"'#>(`"))
+            for sentence in backwards(text):
+                named = list(self._named(sentence, firm=True))
+                if named and (direct is None or _CONCLUSION.match(sentence)):
+                    return named[-1]
+            if direct is not None:
+                return direct
+        return self.read(one_line(text) or "")
 
     def _direct(self, text: str) -> str | None:
         """The word that a text begins with, where a comma or the like ends it: "Yes, she does"."""
@@ -83,9 +88,11 @@ class Words(Ladder):
 
     def _named(self, text: str, firm: bool = False) -> Iterator[str]:
         """The words that a text names and leaves standing, in order."""
-        text = _alternatives(tuple(self.choices)).sub(lambda m: " " * len(m[0]), text)
+        if not (places := self._spots(text)):
+            return
+        text = replaced(_alternatives(tuple(self.choices)), lambda match: " " * len(match[0]), text, places)
         choices = [choice.lower() for choice in self.choices]
-        for match in _words(tuple(self.choices), firm).finditer(text):
+        for match in matches(_words(tuple(self.choices), firm), text, places):
             at = (match.lastindex or 1) - 1
             before = text[max(0, match.start() - 80) : match.start()]
             denial = _DENIAL.search(before)
@@ -101,6 +108,10 @@ class Words(Ladder):
             elif len(choices) == 2:
                 yield choices[1 - at]
 
+    def _spots(self, text: str) -> list[int]:
+        """Where one of the words stands, if only as a part of another word."""
+        return spots(fold(text), _needles(tuple(self.choices)))
+
 
 # "No" before one of these is an answer; before a noun it is not ("no way", "no doubt").
 _AFTER_NO = (
@@ -108,6 +119,11 @@ _AFTER_NO = (
     r"|unless|due"
     r"|given|in|at|on|by|an?|after|is|with)"
 )
+
+
+@lru_cache(maxsize=64)
+def _needles(choices: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(fold(choice) for choice in choices)
 
 
 @lru_cache(maxsize=64)

@@ -37,15 +37,12 @@ Groups = Mapping[str, Sequence[SampleView]]  # samples by prompt
 Cut = str | list[str | int]  # a text, or its beginning, how many characters are left out, and its end
 
 
-class TooMuch(Exception):
-    """A page cannot hold the whole run."""
-
-
 @dataclass
 class Data:
-    """The script elements of a page, and the sentences that say what is in them."""
+    """The script elements of a page, `index` and `chunks` of samples, and how much is in them."""
 
-    scripts: list[str]
+    index: str
+    chunks: list[str]
     samples: int
     embedded: int
     problems: int
@@ -135,33 +132,31 @@ class Chunks:
 def data(problems: Collection[ProblemView], path: Path) -> Data:
     """The data of a page: all samples, or, where they are too many, a choice, and all samples in a Parquet file at
     `path`. The problems are gone through once or twice."""
-    try:
-        return _everything(problems)
-    except TooMuch:
-        with ParquetFile(path, score_names(problems)) as file:
-            return _chosen(problems, file)
+    whole = _everything(problems)
+    if whole:
+        return whole
+    with ParquetFile(path, score_names(problems)) as file:
+        return _chosen(problems, file)
 
 
-def _everything(problems: Collection[ProblemView]) -> Data:
-    """Raises TooMuch as soon as it is clear that a page cannot hold all of this."""
+def _everything(problems: Collection[ProblemView]) -> Data | None:
+    """None, as soon as it is clear, where a page cannot hold all of this."""
     chunks = Chunks()
     index: list[dict[str, Any]] = []
     for problem in problems:
         groups, row, runs = by_prompt(problem), chunks.records, Runs()
         for number, samples in enumerate(groups.values()):
             for position, s in enumerate(samples):
-                if max(len(s.text), len(s.reasoning)) > TEXT:
-                    raise TooMuch
+                if max(len(s.text), len(s.reasoning)) > TEXT or chunks.size > SAMPLES:
+                    return None
                 runs.add(chunks.at)
                 chunks.add(_record(s, number, position, TEXT))
-                if chunks.size > SAMPLES:
-                    raise TooMuch
         index.append(_entry(problem, groups, runs, row))
     chunks.flush()
     listed = packed("index", {"file": None, "problems": index})
     if chunks.size > SAMPLES or len(listed) > INDEX:
-        raise TooMuch
-    return Data([*chunks.scripts, listed], chunks.records, chunks.records, len(index), len(index), whole=True)
+        return None
+    return Data(listed, chunks.scripts, chunks.records, chunks.records, len(index), len(index), whole=True)
 
 
 def _chosen(problems: Collection[ProblemView], file: ParquetFile) -> Data:
@@ -174,19 +169,20 @@ def _chosen(problems: Collection[ProblemView], file: ParquetFile) -> Data:
         row = file.written
         file.add(problem)
         if number in listed:
-            groups, runs = by_prompt(problem), Runs()
             share = (SAMPLES - chunks.estimate) / (len(listed) - len(index))
-            embedded += _embed(problem, groups, chunks, runs, share, room)
-            index.append(_entry(problem, groups, runs, row, room))
+            runs = Runs()
+            embedded += _embed(problem, chunks, runs, share, room)
+            index.append(_entry(problem, by_prompt(problem), runs, row, room))
     chunks.flush()
-    scripts = [*chunks.scripts, packed("index", {"file": FILE, "problems": index})]
-    return Data(scripts, file.written, embedded, count, len(index), whole=False)
+    script = packed("index", {"file": FILE, "problems": index})
+    return Data(script, chunks.scripts, file.written, embedded, count, len(index), whole=False)
 
 
-def _embed(problem: ProblemView, groups: Groups, chunks: Chunks, runs: Runs, share: float, room: Room) -> int:
+def _embed(problem: ProblemView, chunks: Chunks, runs: Runs, share: float, room: Room) -> int:
     """Packs the samples of a problem that `share` bytes of the page have room for, and returns their number. A text is
     cut to a third of the share, so that one long text does not stand for a whole problem. A question that the index
     has cut comes first."""
+    groups = by_prompt(problem)
     start, number = chunks.estimate, {prompt: i for i, prompt in enumerate(groups)}
     limit = max(SHORTEST, min(TEXT, round(share * chunks.ratio / 3)))
     records = (_record(groups[prompt][i], number[prompt], i, limit) for prompt, i in order(problem, groups))

@@ -5,6 +5,7 @@ At most one problem's samples and one row group are in memory, whatever the size
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -150,7 +151,8 @@ def write(problems: Collection[ProblemView], path: Path) -> int:
     except OSError as error:
         raise TtcError(f"{path} cannot be written ({error.strerror or error}); give another file with --to") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
     return written
 
 

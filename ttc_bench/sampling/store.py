@@ -27,6 +27,7 @@ ASKED = 500  # keys in one query; SQLite takes 32,766 values at most, before 3.3
 _REQUEST = "insert or ignore into requests values (?, ?, ?)"
 _SAMPLE = f"insert or ignore into samples values ({', '.join('?' * 13)})"
 _FOLLOW = "insert or replace into follow_ups values (?, ?, ?, ?)"
+_signals = json.JSONEncoder(sort_keys=True).encode  # made once: json.dumps would make an encoder for each sample
 _SCORE = "insert or ignore into scores values (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -101,7 +102,7 @@ class Store:
             c.usage.reasoning,
             c.usage.source,
             int(c.shares_prompt),
-            json.dumps(dict(c.signals), sort_keys=True) if c.signals else "{}",
+            _signals(dict(c.signals)),
             _now(),
         )
         self._writer.put(*self._new(request), (_SAMPLE, row))

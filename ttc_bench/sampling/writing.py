@@ -41,12 +41,13 @@ class Writer:
         if not self._thread:
             self._thread = threading.Thread(target=self._write_now_and_then, name="store", daemon=True)
             self._thread.start()
-        self._some.set()
+        if not self._some.is_set():
+            self._some.set()
         if self._failure:
             raise self._failure
         if len(self._rows) >= FULL or self._ended.is_set():  # closed: SQLite refuses, and that is said
             self.flush()
-        elif len(self._rows) >= MOST:
+        elif len(self._rows) >= MOST and not self._many.is_set():
             self._many.set()
 
     def flush(self) -> None:

@@ -176,6 +176,26 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         weights.pick_devices("cuda")
 
 
+def test_torch_is_asked_for_a_gpu_only_where_there_may_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Loading torch takes seconds, which a report from stored samples need not spend."""
+    monkeypatch.setattr(weights, "DEVICES", tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    (tmp_path / "nvme0n1").touch()  # a disk
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "torch")
+        assert weights.pick_devices("auto") == ("cpu",)
+        assert "torch" not in sys.modules
+    assert weights.pick_devices("auto") == ("cuda:0", "cuda:1")  # it is loaded already, so asking costs nothing
+    for name in ("nvidia0", "nvhost-gpu", "dxg", "kfd"):
+        (tmp_path / name).touch()
+        assert weights._may_have_gpu(), name
+        (tmp_path / name).unlink()
+        assert not weights._may_have_gpu(), name
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert weights._may_have_gpu()
+
+
 def test_an_apple_gpu_is_looked_for_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """It passed as a device that torch knows, and failed only when the model was loaded."""
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

@@ -1,4 +1,5 @@
-"""The workers of one model on a cluster: started wherever there is room, compared with the driver, replaced when lost."""
+"""The workers of one model on a cluster: started wherever there is room, compared with the driver, replaced when
+lost."""
 
 from __future__ import annotations
 
@@ -71,8 +72,8 @@ class Crew:
         return [words, *map(str, self.losses), *(f"left out: {error}" for error in self._refused.values())]
 
     async def ready(self) -> None:
-        """Waits for a worker, and a little for the others that have their room. Raises a fatal BackendError for one with
-        other code or weights, and where none can be had."""
+        """Waits for a worker, and a little for the others that have their room. Raises a fatal BackendError for one
+        with other code or weights, and where none can be had."""
         self._cluster.join()
         until = time.monotonic() + ROOM_S
         while not self.workers:

@@ -19,8 +19,8 @@ from ttc_bench.errors import MemberLost, TtcError
 
 class Fleet(Backend):
     """Copies of a model on the workers of a `cluster`. `name` is the model as a worker reads it; `make` makes its
-    backend on this machine, which says what the model is, and never loads it. The cluster is joined at the first sample,
-    or at once where only a worker can tell in which dtype the model will run. Raises TtcError."""
+    backend on this machine, which says what the model is, and never loads it. The cluster is joined at the first
+    sample, or at once where only a worker can tell in which dtype the model will run. Raises TtcError."""
 
     def __init__(self, cluster: Cluster, name: str, config: Config, make: Callable[[Config], Backend]) -> None:
         if config.device not in ("auto", "cpu", "cuda"):

@@ -27,8 +27,8 @@ ANSWER_S = 5.0  # for a port to accept
 JOIN_S = 30.0  # for a cluster to say that it is one
 OBJECTS = 256 * 2**20  # bytes of shared memory of a local cluster: samples are small, and travel in the reply itself
 _ADDRESS = re.compile(r"\[?([\w.:-]+?)\]?:(\d{1,5})")
-# Read when Ray is loaded. Nothing is reported to anybody; no call may start a cluster by the way; and Ray's own lines on
-# lost nodes stay out of the terminal: the run says in a sentence what was lost.
+# Read when Ray is loaded. Nothing is reported to anybody; no call may start a cluster by the way; and Ray's own lines
+# on lost nodes stay out of the terminal: the run says in a sentence what was lost.
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_AUTO_CONNECT": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*"}
 
 

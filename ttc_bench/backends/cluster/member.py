@@ -26,8 +26,8 @@ class Member(Backend):
         return len(jobs)
 
     async def sample(self, jobs: Sequence[Job], limit: SpendingLimit | None = None) -> AsyncIterator[Sample]:
-        """Every sample of `jobs`, as the batches of the worker arrive. Raises MemberLost once it is dead, and the errors
-        of its backend."""
+        """Every sample of `jobs`, as the batches of the worker arrive. Raises MemberLost once it is dead, and the
+        errors of its backend."""
         ray = load_ray()
         stream = self.actor.sample.options(num_returns="streaming").remote(jobs)
         ended = False

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ttc_bench.errors import BackendError
 
 # Loading redirects the stderr of the whole process, and several models may load at once.
 _LOADING = threading.Lock()
+DEVICES = Path("/dev")
 PACKED = "packed"
 NOT_PACKED = (
     "transformers packs the quantised matrices of a few architectures only, where the kernels package has a kernel for "
@@ -156,6 +158,8 @@ def pick_devices(device: str) -> tuple[str, ...]:
     that does not exist, and for one that is named twice."""
     if device == "cpu":
         return (device,)
+    if device == "auto" and "torch" not in sys.modules and not _may_have_gpu():
+        return ("cpu",)  # asking torch takes seconds, which a run from stored samples need not spend
     import torch
 
     names = tuple(part.strip() for part in device.split(","))
@@ -180,6 +184,12 @@ def pick_devices(device: str) -> tuple[str, ...]:
     if len(set(gpu_indices)) < len(gpu_indices):
         raise BackendError(f"device '{device}' names a GPU twice; it takes one copy", fatal=True)
     return names
+
+
+def _may_have_gpu() -> bool:
+    """Whether torch might find a GPU: on Linux, only where a driver has made its device (NVIDIA, Jetson, WSL, AMD)."""
+    names = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
+    return not sys.platform.startswith("linux") or any(any(DEVICES.glob(name)) for name in names)
 
 
 def pick_dtype(dtype: str, device: str, size: int) -> str:

@@ -8,14 +8,18 @@
   const GRID = 4096; // marks of an open problem
   const byId = (id) => document.getElementById(id);
 
-  /** The JSON in script element `id`: gzip in base64. Chunks of samples are unpacked when first needed, once. */
+  /** The JSON in script element `id`: gzip in base64. It is unpacked when it is first needed, once. The chunks of samples
+   * stand after this script, so that the page shows something while the browser still reads them. */
   const unpacked = new Map();
+  const whole = new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
+  async function unpackNow(id) {
+    if (id.startsWith("samples-")) await whole;
+    const bytes = Uint8Array.from(atob(byId(id).textContent), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).json();
+  }
   function unpack(id) {
-    if (!unpacked.has(id)) {
-      const bytes = Uint8Array.from(atob(byId(id).textContent), (c) => c.charCodeAt(0));
-      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-      unpacked.set(id, new Response(stream).json());
-    }
+    if (!unpacked.has(id)) unpacked.set(id, unpackNow(id));
     return unpacked.get(id);
   }
 
