@@ -93,7 +93,7 @@ def nodes() -> Iterator[Nodes]:
 @pytest.fixture
 def here(nodes: Nodes) -> Iterator[Nodes]:
     """The same, with this process connected."""
-    cluster_models.connect(nodes.address)
+    cluster_models.connect(nodes.address, DTYPE="bfloat16")
     yield nodes
     link.load_ray().shutdown()
 
@@ -215,6 +215,15 @@ async def test_a_gpu_is_a_place(here: Nodes) -> None:
     assert made.notes == [f"1 worker on 1 node of the Ray cluster at {here.address}"]
     await made.close()
     until(lambda: not here.workers())
+
+
+async def test_a_worker_says_in_which_dtype_a_large_model_runs(here: Nodes) -> None:
+    """--dtype auto: this machine would take another than the machine with the GPU."""
+    made, jobs = fleet(config(model=("scripted:large",), device="auto"))
+    assert made.model == "scripted:large:bfloat16"
+    assert len(await collect(made, jobs)) == 24
+    await made.close()
+    assert fleet(config(model=("scripted:large",), device="auto", dtype="float16"))[0].model == "scripted:large:float16"
 
 
 async def test_models_take_turns(here: Nodes) -> None:
