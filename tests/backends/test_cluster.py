@@ -93,7 +93,7 @@ def nodes() -> Iterator[Nodes]:
 @pytest.fixture
 def here(nodes: Nodes) -> Iterator[Nodes]:
     """The same, with this process connected."""
-    cluster_models.connect(nodes.address)
+    cluster_models.connect(nodes.address, DTYPE="bfloat16")
     yield nodes
     link.load_ray().shutdown()
 
@@ -123,16 +123,28 @@ def curve(place: Path) -> bytes:
     return (place / "one" / "curve.csv").read_bytes()
 
 
-def start(nodes: Nodes, place: Path, log: Path, pace: float = 0.03) -> subprocess.Popen[str]:
-    """A run of the command line on the cluster."""
-    command = [sys.executable, str(SUPPORT / "cluster_models.py"), nodes.address, str(pace), str(log)]
-    flags = [*FLAGS, "--model", "scripted", "--cluster", nodes.address, "--device", "cpu", "--name", "one"]
-    return subprocess.Popen(
-        [*command, *flags, "--out", str(place)], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+Start = Callable[[Path, Path], subprocess.Popen[str]]
 
 
-def test_whatever_is_killed_the_end_is_that_of_one_process(nodes: Nodes, tmp_path: Path) -> None:
+@pytest.fixture
+def start(nodes: Nodes) -> Iterator[Start]:
+    """Starts a run of the command line on the cluster: (its folder of results, what its workers made)."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(place: Path, log: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, str(SUPPORT / "cluster_models.py"), nodes.address, "0.03", str(log)]
+        flags = [*FLAGS, "--model", "scripted", "--cluster", nodes.address, "--device", "cpu", "--name", "one"]
+        command += [*flags, "--out", str(place)]
+        started.append(subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_whatever_is_killed_the_end_is_that_of_one_process(nodes: Nodes, start: Start, tmp_path: Path) -> None:
     """The driver, a worker and a node are killed, and a node joins."""
     alone, many, logs = tmp_path / "alone", tmp_path / "many", [tmp_path / "first", tmp_path / "second"]
     code = f"import sys; sys.path.insert(0, {str(SUPPORT)!r}); import cluster_models as c; c.register(); "
@@ -140,7 +152,7 @@ def test_whatever_is_killed_the_end_is_that_of_one_process(nodes: Nodes, tmp_pat
     one = [sys.executable, "-c", f"{code}sys.argv[1:] = {flags!r}; from ttc_bench.cli import main; main()"]
     subprocess.run(one, check=True, stdout=subprocess.DEVNULL)
 
-    run = start(nodes, many, logs[0])
+    run = start(many, logs[0])
     until(lambda: len(stored(many)) > 60)
     workers = nodes.workers()
     assert len(workers) == 3
@@ -149,7 +161,7 @@ def test_whatever_is_killed_the_end_is_that_of_one_process(nodes: Nodes, tmp_pat
     until(lambda: not any(worker.is_running() for worker in workers))  # they end with it
     kept = {(address, index) for address, index, _, _ in stored(many)}
 
-    run = start(nodes, many, logs[1])
+    run = start(many, logs[1])
     until(lambda: len(stored(many)) > len(kept) + 60)
     nodes.workers("second")[0].kill()
     hold = Path(f"{logs[1]}.hold")
@@ -205,20 +217,30 @@ async def test_a_gpu_is_a_place(here: Nodes) -> None:
     until(lambda: not here.workers())
 
 
+async def test_a_worker_says_in_which_dtype_a_large_model_runs(here: Nodes) -> None:
+    """--dtype auto: this machine would take another than the machine with the GPU."""
+    made, jobs = fleet(config(model=("scripted:large",), device="auto"))
+    assert made.model == "scripted:large:bfloat16"
+    assert len(await collect(made, jobs)) == 24
+    await made.close()
+    assert fleet(config(model=("scripted:large",), device="auto", dtype="float16"))[0].model == "scripted:large:float16"
+
+
 async def test_models_take_turns(here: Nodes) -> None:
-    """The idle workers of a model, and of no other program, make room for the next model, and for other work."""
-    settings = config(model=("scripted", "scripted:other"))
+    """The idle workers of a model make room for those of the next, and for other work; then they come back."""
+    settings = config(model=("scripted", "scripted:other"), device="auto")
     cluster = open_cluster(settings)
     assert cluster is not None
     first, second = make_backends(settings, None, cluster).values()
     jobs = fleet(config())[1]
-    for made in (first, second):
+    for made in (first, second):  # there is one GPU
         assert isinstance(made, Fleet)
         assert len(await collect(made, jobs)) == 24
-    assert list(cluster.executor().map(lambda chunk: sum(chunk), ([i, i + 1] for i in range(20)))) == list(
-        range(1, 41, 2)
-    )
-    assert len(await collect(first, jobs[:2])) == 8, "they come back"
+    sums = cluster.executor().map(lambda chunk: sum(chunk), ([i, i + 1] for i in range(20)))
+    assert list(sums) == list(range(1, 41, 2))
+    until(lambda: not here.workers())
+    assert isinstance(first, Fleet)
+    assert len(await collect(first, jobs[:2])) == 8
     await asyncio.gather(first.close(), second.close())
 
 

@@ -111,6 +111,8 @@ def test_what_is_no_cluster_is_not_waited_for(stranger: str, monkeypatch: pytest
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:9")  # of a cluster that was killed
     assert link.running() is None
+    (tmp_path / "ray" / "ray_current_cluster").write_text(stranger)
+    assert link.running() is None
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     assert link.running() == "head:6379", "it was asked for by name: that it does not answer must be said"
     monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
@@ -158,10 +160,15 @@ def test_a_cluster_of_ones_own_ends_with_the_run_and_changes_nothing(temporary: 
     flags = ["--model", "builtin:small", "--task", "chain-arithmetic", "--limit", "12", "--samples", "8"]
     flags += ["--method", "cot", "--device", "cpu", "--rows", "16", "--name", "one", "--max-tokens", "96"]
 
+    started: list[subprocess.Popen[str]] = []
+
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "ttc_bench", "run", *flags, "--out", str(tmp_path / "many")]
         cluster = ["--cluster", "local", "--cpus-per-worker", "1"]
-        return subprocess.Popen([*command, *cluster], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        started.append(
+            subprocess.Popen([*command, *cluster], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        )
+        return started[-1]
 
     def up(title: str) -> list[psutil.Process]:
         found = of_ray(temporary)
@@ -170,28 +177,33 @@ def test_a_cluster_of_ones_own_ends_with_the_run_and_changes_nothing(temporary: 
     def gone(processes: list[psutil.Process]) -> bool:
         return not of_ray(temporary) and not any(process.is_running() for process in processes)
 
-    for end, title in ((signal.SIGKILL, "raylet"), (signal.SIGTERM, "ray::Worker")):
-        run = start()
-        until(lambda title=title: up(title))
-        processes = up(title)
-        run.send_signal(end)
-        _, errors = run.communicate(timeout=60)
-        if end == signal.SIGTERM:
-            assert run.returncode == 130, errors
-            assert "Interrupted; every finished sample is kept. To go on:" in errors
-            assert "Traceback" not in errors
-        until(lambda processes=processes: gone(processes))
+    try:
+        for end, title in ((signal.SIGKILL, "raylet"), (signal.SIGTERM, "ray::Worker")):
+            run = start()
+            until(lambda title=title: up(title))
+            processes = up(title)
+            run.send_signal(end)
+            _, errors = run.communicate(timeout=60)
+            if end == signal.SIGTERM:
+                assert run.returncode == 130, errors
+                assert "Interrupted; every finished sample is kept. To go on:" in errors
+                assert "Traceback" not in errors
+            until(lambda processes=processes: gone(processes))
 
-    run = start()
-    config = from_fields(
-        {flag[2:].replace("-", "_"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
-    )
-    asyncio.run(experiment.run(replace(config, out=str(tmp_path / "alone"))))
-    output, errors = run.communicate(timeout=240)
-    assert run.returncode == 0, errors
-    assert "2 workers on 1 node of the local Ray cluster" in " ".join(output.split())
-    assert not [line for line in errors.splitlines() if line.strip() and "sampl" not in line], "Ray is silent"
-    assert stored(tmp_path / "many") == stored(tmp_path / "alone")
-    curves = [(tmp_path / name / "one" / "curve.csv").read_bytes() for name in ("many", "alone")]
-    assert curves[0] == curves[1]
+        run = start()
+        config = from_fields(
+            {flag[2:].replace("-", "_"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
+        )
+        asyncio.run(experiment.run(replace(config, out=str(tmp_path / "alone"))))
+        output, errors = run.communicate(timeout=240)
+        assert run.returncode == 0, errors
+        assert "2 workers on 1 node of the local Ray cluster" in " ".join(output.split())
+        assert not [line for line in errors.splitlines() if line.strip() and "sampl" not in line], "Ray is silent"
+        assert stored(tmp_path / "many") == stored(tmp_path / "alone")
+        curves = [(tmp_path / name / "one" / "curve.csv").read_bytes() for name in ("many", "alone")]
+        assert curves[0] == curves[1]
+    finally:
+        for run in started:
+            run.kill()
+            run.communicate()
     until(lambda: gone([]))

@@ -2,8 +2,8 @@
 
     python cluster_models.py ADDRESS PACE LOG run --model scripted ...
 
-Each sample takes PACE seconds and is noted in the file LOG by the worker that makes it. While a file LOG.hold exists,
-none is made."""
+Each sample takes PACE seconds, has a text of at least SIZE characters, and is noted in the file LOG by the worker that
+makes it. While a file LOG.hold exists, none is made."""
 
 from __future__ import annotations
 
@@ -25,15 +25,23 @@ from ttc_bench.errors import PromptTooLong
 
 class Paced(Backend):
     """Answers by (request, index) alone, at a pace, like a slow model. `name`: "long" finds every prompt too long, and
-    "broken" ends the process that samples."""
+    "broken" ends the process that samples; "large" runs in a dtype that depends on the machine, unless one is named."""
 
     def __init__(self, name: str, config: Config) -> None:
         self.model = f"scripted:{name or os.environ.get('SCRIPTED_NAME', '')}"
         self._name, self._device = name, config.device
+        self._dtype = os.environ.get("DTYPE", "float32") if config.dtype == "auto" else config.dtype
+        self.settled = name != "large" or config.dtype != "auto"
+        self.model += f":{self._dtype}" * (name == "large")
         self._pace, self._log = float(os.environ.get("PACE", "0")), os.environ.get("LOG")
+        self._size = int(os.environ.get("SIZE", "0"))
 
     def identity(self) -> dict[str, Any]:
-        return {"name": self.model, "device": f"{self._device} {os.environ.get('CUDA_VISIBLE_DEVICES')}"}
+        return {
+            "name": self.model,
+            "dtype": self._dtype,
+            "device": f"{self._device} {os.environ.get('CUDA_VISIBLE_DEVICES')}",
+        }
 
     def _held(self) -> bool:
         return self._log is not None and Path(f"{self._log}.hold").exists()
@@ -55,12 +63,13 @@ class Paced(Backend):
             os._exit(7)
         for job in jobs:
             for index in job.indices:
-                await asyncio.sleep(self._pace)
+                if self._pace:
+                    await asyncio.sleep(self._pace)
                 while self._held():  # noqa: ASYNC110 - it is a file that another process removes
                     await asyncio.sleep(0.05)
                 self._note(f"{job.request.address} {index}\n")
                 usage = Usage(prompt=9 * (index == job.indices[0]), completion=7)
-                text = arithmetic(job.request, index)
+                text = arithmetic(job.request, index).rjust(self._size, ".")
                 yield Sample(job.request, index, Completion(text, "stop", usage, shares_prompt=True))
 
 

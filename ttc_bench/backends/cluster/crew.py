@@ -74,9 +74,10 @@ class Crew:
     async def ready(self) -> None:
         """Waits for a worker, and a little for the others that have their room. Raises a fatal BackendError for one
         with other code or weights, and where none can be had."""
+        self._cluster.join()
         until = time.monotonic() + ROOM_S
         while not self.workers:
-            self.look()
+            await self._look()
             self._raise_refusal()
             if not self._starting:
                 raise BackendError(self._no_room(), fatal=True)
@@ -108,12 +109,14 @@ class Crew:
     async def tend(self) -> None:
         """Keeps every place of the cluster taken, until it is cancelled."""
         while True:
-            self.look()
+            await self._look()
             await asyncio.sleep(LOOK_S)
 
-    def look(self) -> None:
+    async def _look(self) -> None:
         """Starts a worker in every free place, but not on machines that were refused or where workers keep dying."""
-        wanted = places(self._cluster.nodes(), self._config.device, self._config.cpus_per_worker)
+        # in a thread: the head may be slow, or gone, and the workers' samples come without it
+        nodes = await asyncio.to_thread(self._cluster.nodes)
+        wanted = places(nodes, self._config.device, self._config.cpus_per_worker)
         taken = [*(worker.place for worker in self.workers.values()), *self._starting.values()]
         for place in free(wanted, taken):
             on_node = sum(other.node == place.node for other in wanted)

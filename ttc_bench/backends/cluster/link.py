@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ttc_bench.backends.cluster.executor import Executor
 
 ANSWER_S = 5.0  # for a port to accept
-JOIN_S = 15.0  # for a cluster to say that it is one
+JOIN_S = 30.0  # for a cluster to say that it is one
 OBJECTS = 256 * 2**20  # bytes of shared memory of a local cluster: samples are small, and travel in the reply itself
 _ADDRESS = re.compile(r"\[?([\w.:-]+?)\]?:(\d{1,5})")
 # Read when Ray is loaded. Nothing is reported to anybody; no call may start a cluster by the way; and Ray's own lines
@@ -75,13 +75,18 @@ class Cluster:
         if ray.is_initialized():  # the caller's program is in a cluster: that one is used, and left alone
             self.address, self._joined = ray.get_runtime_context().gcs_address, True
             return
-        address = running() if self.address == "auto" else self.address
-        options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECTS}
-        if address is not None and address != "local":
+        address, options = self.address, {}
+        if address == "auto":
+            address = running() or "local"
+        if address == "local":
+            options = {"include_dashboard": False, "object_store_memory": OBJECTS}
+        elif address != "auto":
             answers(address)
-            self.address, options = address, {}
+            self.address = address
         with _own_signals(), _one_line(self):
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        if address == "auto":
+            self.address = ray.get_runtime_context().gcs_address
         self._joined = self._ours = True
 
     def nodes(self) -> list[Node]:
@@ -116,22 +121,25 @@ class Cluster:
 
 
 def running() -> str | None:
-    """The address of the cluster that RAY_ADDRESS names, or that `ray start` left on this machine and that still
-    answers; None without either."""
+    """What RAY_ADDRESS names; "auto" for a cluster that `ray start` left on this machine and that still answers, which
+    Ray then finds, with its token; None without either."""
     named = os.environ.get("RAY_ADDRESS")
-    if named:
-        if named in ("auto", "local"):
-            return None
-        if not _ADDRESS.fullmatch(named):
+    if named and named != "auto":
+        if named != "local" and not _ADDRESS.fullmatch(named):
             raise TtcError(f"RAY_ADDRESS is {named!r}: expected HOST:PORT of a running Ray cluster")
         return named
     base = os.environ.get("RAY_TMPDIR") or ("/tmp" if sys.platform.startswith("linux") else tempfile.gettempdir())
     try:
-        noted = (Path(base) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
-        answers(noted)
+        answers((Path(base) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip())
+    except NeedsToken:
+        return "auto"
     except (OSError, ValueError, TtcError):  # a cluster that was killed leaves its note behind
         return None
-    return noted
+    return "auto"
+
+
+class NeedsToken(TtcError):
+    """A Ray cluster answers, but not to a stranger."""
 
 
 def answers(address: str) -> None:
@@ -149,6 +157,10 @@ def answers(address: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=JOIN_S, env={**os.environ, **_SETTINGS})
     except subprocess.TimeoutExpired:
         raise TtcError(f"no Ray cluster at {address}: what listens there is not Ray, or hangs; {advice}") from None
+    if "AuthenticationError" in done.stderr:
+        raise NeedsToken(
+            f"the Ray cluster at {address} asks for a token: set RAY_AUTH_MODE=token, and copy ~/.ray/auth_token of its head"
+        )
     if done.returncode:
         raise TtcError(f"no Ray cluster at {address} that this Ray can join: {_last_line(done.stderr)}")
 
