@@ -26,9 +26,11 @@ from ttc_bench.backends.by_name import BACKENDS, make_backends, open_cluster
 from ttc_bench.backends.cluster import crew, executor, link
 from ttc_bench.backends.cluster.fleet import Fleet
 from ttc_bench.config import Config
-from ttc_bench.core import Completion, Job
+from ttc_bench.core import Completion, Job, Usage
 from ttc_bench.errors import BackendError, PromptTooLong, TtcError
 from ttc_bench.experiment import load_tasks
+from ttc_bench.grading import many
+from ttc_bench.grading.many import Work, grade_chunk, grade_many
 from ttc_bench.sampling.plan import plan
 
 pytest.importorskip("ray")
@@ -238,6 +240,18 @@ async def test_models_take_turns(here: Nodes) -> None:
         assert len(await collect(made, jobs)) == 24
     sums = cluster.executor().map(lambda chunk: sum(chunk), ([i, i + 1] for i in range(20)))
     assert list(sums) == list(range(1, 41, 2))
+
+
+async def test_answers_are_graded_on_the_cluster_as_they_are_here(here: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "ALONE_S", 0.0)
+    monkeypatch.setattr(many, "CHUNK", 100)
+    (task,) = load_tasks(config())
+    texts = {i: Completion(f"The answer is {i}.", "stop", Usage(completion=5)) for i in range(100)}
+    works = [Work(place, task.grader, problem, texts) for place, problem in enumerate(task.problems)]
+    cluster = open_cluster(config(device="auto"))
+    assert cluster is not None
+    assert sorted(grade_many(works, cluster.executor().map)) == grade_chunk(works)
+    cluster.close()
     until(lambda: not here.workers())
     assert isinstance(first, Fleet)
     assert len(await collect(first, jobs[:2])) == 8

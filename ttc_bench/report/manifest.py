@@ -24,7 +24,7 @@ from ttc_bench.problems.tasks import digest
 from ttc_bench.sampling.pool import Filled
 
 FILE = "run.json"
-PACKAGES = ("ttc-bench", "torch", "transformers", "tokenizers", "openai", "datasets", "math-verify", "numpy")
+PACKAGES = ("ttc-bench", "torch", "transformers", "tokenizers", "openai", "datasets", "math-verify", "numpy", "ray")
 
 
 def now() -> str:
