@@ -240,6 +240,11 @@ async def test_models_take_turns(here: Nodes) -> None:
         assert len(await collect(made, jobs)) == 24
     sums = cluster.executor().map(lambda chunk: sum(chunk), ([i, i + 1] for i in range(20)))
     assert list(sums) == list(range(1, 41, 2))
+    cluster.close()
+    until(lambda: not here.workers())
+    assert isinstance(first, Fleet)
+    assert len(await collect(first, jobs[:2])) == 8
+    await asyncio.gather(first.close(), second.close())
 
 
 async def test_answers_are_graded_on_the_cluster_as_they_are_here(here: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,10 +257,6 @@ async def test_answers_are_graded_on_the_cluster_as_they_are_here(here: Nodes, m
     assert cluster is not None
     assert sorted(grade_many(works, cluster.executor().map)) == grade_chunk(works)
     cluster.close()
-    until(lambda: not here.workers())
-    assert isinstance(first, Fleet)
-    assert len(await collect(first, jobs[:2])) == 8
-    await asyncio.gather(first.close(), second.close())
 
 
 def test_other_work_survives_a_kill_and_raises_what_it_raises(here: Nodes, tmp_path: Path) -> None:
