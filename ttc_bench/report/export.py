@@ -24,7 +24,7 @@ OF_PROBLEM = {"task": "task", "problem": "id", "question": "question", "gold": "
 OF_SAMPLE = ("prompt", "index", "text", "reasoning", "answer", "correct", "tokens", "stop_reason", "rung")
 TYPES = {"difficulty": "double", "index": "int64", "correct": "bool", "tokens": "int64"}  # of the others: string
 PROSE = ("text", "reasoning")  # as a rule different in every row, so that a dictionary of values would only cost
-GROUP = 32 << 20  # characters in a row group
+GROUP = 16 << 20  # characters in a row group
 ROW = 200  # characters that a row counts besides its text
 SLICE = 64  # samples taken into a row group at a time
 

@@ -14,7 +14,8 @@
   const whole = new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
   async function unpackNow(id) {
     if (id.startsWith("samples-")) await whole;
-    const bytes = Uint8Array.from(atob(byId(id).textContent), (c) => c.charCodeAt(0));
+    const binary = atob(byId(id).textContent), bytes = new Uint8Array(binary.length);
+    for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i); // several times as fast as Uint8Array.from
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).json();
   }
