@@ -10,9 +10,9 @@ import pytest
 from golden_answers import GOLDEN
 from reading_answers import READINGS
 
-from ttc_bench.grading import announcements
+from ttc_bench.grading import announcements, extraction, ladder, number, numerals
 from ttc_bench.grading.announcements import format_of, leads
-from ttc_bench.grading.needles import blocks, fold, matches, replaced
+from ttc_bench.grading.needles import blocks, fold, matches, replaced, spots
 
 TEXTS = sorted({case[1] for case in (*GOLDEN, *READINGS)})
 # What lead-ins are made of, and what may stand around and between.
@@ -70,3 +70,31 @@ def test_what_is_replaced_is_what_an_expression_replaces() -> None:
         match.span() for match in pattern.finditer(text)
     ]
     assert replaced(pattern, lambda match: "", text, []) == text
+
+
+MORE = (
+    "know|determined|solve|this|you have|\n|\n\n|. |! | |  |Q|q:|Question 2:|\n# Problem 3.|User|Human:|1|12|3.5|-4|$5|€ 6"
+    "|.7|1,234|2/3|1 1/2|\\frac{1}{2}|\\dfrac12|2^3|1e5|3 \\times 10^2|5 million|(|)|x|\\|½|10:30|5'10\""
+)
+SCRAPS = [*extraction._CLOSINGS, *ladder._DECLINES, *number._DENIALS, *PIECES[:12], *MORE.split("|")]
+
+
+def test_the_shortcuts_find_what_their_expressions_find() -> None:
+    """Whoever gives one of these expressions another word gives it another needle."""
+    rng = random.Random(1)
+    seen = [0, 0, 0, 0, 0]
+    for text in [*TEXTS, *("".join(rng.choices(SCRAPS, k=rng.randrange(1, 40))) for _ in range(2000))]:
+        after = rng.randrange(len(text) + 1)
+        following = extraction._NEXT.search(text, after)
+        wholes = [
+            [match.span() for match in pattern.finditer(text)]
+            for pattern in (numerals.NUMBER, ladder._DECLINED, number._DENIED, extraction._CLOSING)
+        ]
+        low = fold(text)
+        assert [match.span() for match in numerals.written(text)] == wholes[0], text
+        assert [match.span() for match in matches(ladder._DECLINED, text, spots(low, ladder._DECLINES))] == wholes[1]
+        assert [match.span() for match in matches(number._DENIED, text, spots(low, number._DENIALS))] == wholes[2], text
+        assert extraction.without_closing(text) == extraction._CLOSING.sub("", text)
+        assert extraction.next_question(text, after) == (following.start() if following else None)
+        seen = [a + len(b) for a, b in zip(seen, [*wholes, [following] if following else []], strict=True)]
+    assert min(seen) > 50, seen

@@ -164,12 +164,12 @@ def leads(text: str, low: str, lead: str, start: int, end: int) -> Leads:
     formats = [*spots(low, [needle for needle in here if needle not in _ELSEWHERE], start, end), *answers]
     formats += spots(low, [fold(lead)] if lead else [], start, end)
     formats += [head for at in heads for head in _head(text, at, 49)]
-    formats += [at for answer in answers for at in _before(_DETERMINER, low, start, answer, 46)]
+    formats += _before(_DETERMINER, low, start, answers, 46)
     if "####" in here:
         formats += [start, *(at + 1 for at in spots(low, ["\n####"], start, end))]
     loose = [*answers, *(head for at in answers for head in _head(text, at, 20))]
     loose += [match.start() for at in looser for match in _JUDGED.finditer(low, max(start, at - 8), at + 6)]
-    subjects = [at for needle in (*answers, *options) for at in _before(_VERB, low, start, needle, 63)]
+    subjects = _before(_VERB, low, start, (*answers, *options), 63)
     return Leads(
         list(matches(format_of(lead), text, formats)),
         list(matches(_CHAT, text, chats)),
@@ -178,9 +178,13 @@ def leads(text: str, low: str, lead: str, start: int, end: int) -> Leads:
     )
 
 
-def _before(first: re.Pattern[str], low: str, start: int, at: int, back: int) -> list[int]:
-    """Where a lead-in can begin with one of its first words, some way before its needle."""
-    return [match.start() for match in first.finditer(low, max(start, at - back), at)]
+def _before(first: re.Pattern[str], low: str, start: int, needles: Sequence[int], back: int) -> list[int]:
+    """Where a lead-in can begin with one of its first words, not more than `back` characters before its needle."""
+    found: list[int] = []
+    for at in sorted(needles):
+        found += [match.start() for match in first.finditer(low, max(start, at - back), at)]
+        start = at
+    return found
 
 
 def _head(text: str, at: int, back: int) -> list[int]:
