@@ -55,6 +55,16 @@ def test_growing_asks_for_new_indices_only_and_leaves_every_old_byte(tmp_path: P
     assert list(store.pool(REQUEST, 4)) == [0, 1, 2, 3]
 
 
+def test_a_closed_store_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever copies it copies all of it, also if the log was just being emptied."""
+    monkeypatch.setattr(writing, "PAGES", 1)
+    for turn in range(10):
+        with closing(Store(tmp_path / f"{turn}.sqlite")) as store:
+            for i in range(200):
+                store.add(sample(i, "word " * 200))
+        assert [path.name for path in tmp_path.glob(f"{turn}.*")] == [f"{turn}.sqlite"]
+
+
 def test_a_hole_is_never_stored(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="hole"):
         Store(tmp_path / "s.sqlite").add(Sample(REQUEST, 0, error=BackendError("down")))

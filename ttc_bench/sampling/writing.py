@@ -97,12 +97,13 @@ class Writer:
         self._ended.set()
         for event in (self._some, self._many):
             event.set()
-        for thread in (self._thread, self._checkpoint):
-            if thread and thread is not threading.current_thread():
-                thread.join()
+        _join(self._thread)
         try:
             self.settle()
         finally:
+            _join(
+                self._checkpoint
+            )  # the last connection to be closed empties the log: a copy of the file is whole then
             self._db.close()
 
     def _commit(self, rows: Sequence[Row]) -> None:
@@ -122,7 +123,8 @@ class Writer:
         """Has a thread move what was committed from the log beside the file into the file. It waits for the disk, which
         takes a tenth of a second: on this connection no row could be written meanwhile."""
         pages = self._db.execute("pragma page_count").fetchone()[0]
-        if pages - self._pages >= PAGES and not (self._checkpoint and self._checkpoint.is_alive()):
+        alive = self._checkpoint and self._checkpoint.is_alive()
+        if pages - self._pages >= PAGES and not alive and not self._ended.is_set():
             self._pages = pages
             self._checkpoint = threading.Thread(target=_checkpoint, args=(self._path,), name="checkpoint", daemon=True)
             self._checkpoint.start()
@@ -137,6 +139,11 @@ class Writer:
                 self.flush()
             if self._rows:
                 self._some.set()
+
+
+def _join(thread: threading.Thread | None) -> None:
+    if thread and thread is not threading.current_thread():
+        thread.join()
 
 
 def _checkpoint(path: Path) -> None:
