@@ -45,10 +45,10 @@ def test_killed_under_load_until_done_every_index_is_there_once(tmp_path: Path) 
     for again, and the curve is that of a run without faults."""
     rng = random.Random(3)
     faults = iter(lambda: rng.choice(PASSING) if rng.random() < 0.2 else None, "never")
-    flags = ["--task", "chain-arithmetic", "--method", "cot,self-consistency", "--limit", "12", "--samples", "16"]
+    flags = ["--task", "chain-arithmetic", "--method", "cot,self-consistency", "--limit", "12", "--samples", "32"]
     flags += ["--model", "openai:m", "--max-tokens", "40", "--concurrency", "16"]
     store = tmp_path / "results" / "samples.sqlite"
-    with serving(faults=faults, latency=0.03) as server:
+    with serving(faults=faults, latency=0.1) as server:
         command = [sys.executable, "-m", "ttc_bench", "run", *flags, "--base-url", server.url]
         kills = 0
         for _ in range(40):
@@ -67,10 +67,10 @@ def test_killed_under_load_until_done_every_index_is_there_once(tmp_path: Path) 
             assert server.calls > asked
         assert code == 0
         assert kills == 4
-        assert stored(store) == 12 * 16
+        assert stored(store) == 12 * 32
         # a pair can be served again only if the process died between its arrival and its storage, or a fault ate it
-        assert len(server.served) == 12 * 16
-        faultless = asyncio.run(run(config(tmp_path / "calm", server, limit=12, samples=16, concurrency=16)))
+        assert len(server.served) == 12 * 32
+        faultless = asyncio.run(run(config(tmp_path / "calm", server, limit=12, samples=32, concurrency=16)))
     folder = tmp_path / "results" / "m-chain-arithmetic"
     assert [r["accuracy"] for r in rows(folder)] == [r["accuracy"] for r in rows(faultless.folder)]
     texts = "select address, idx, text from samples order by 1, 2"
