@@ -145,7 +145,9 @@ async def sample(config: Config, shard: Shard, backend: Backends = None, watch: 
         filled = await fill_all(session.store, session.backends, session.plans, watch)
         for name, of_model in session.plans.items():
             if any(menu.identities(verifiers[name]).values()):  # others cost nothing, and their scores are not stored
-                await score(of_model, session.store, grade(of_model, session.store, watch), verifiers[name])
+                await score(
+                    of_model, session.store, grade(of_model, session.store, watch, session.elsewhere), verifiers[name]
+                )
         return _work(filled, verifiers)
 
 

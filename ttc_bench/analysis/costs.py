@@ -13,15 +13,10 @@ from ttc_bench.prices import Price
 def prompt_tokens(pool: GradedPool, k: int, verifier: str) -> Array:
     """[problem]: mean prompt tokens of k samples: one prompt if samples share it, else one each; plus those that the
     verifier ("": none) reads for each sample."""
-    sampling: Array = np.where(pool.shared, pool.longest_prompt, k * pool.mean("prompt")) + k * read_tokens(
-        pool, verifier
-    )
+    sampling: Array = np.where(pool.shared, pool.longest_prompt, k * pool.mean("prompt"))
+    if verifier:
+        sampling = sampling + k * np.array([g.scores[verifier].means[0] for g in pool.problems])
     return sampling
-
-
-def read_tokens(pool: GradedPool, verifier: str) -> Array:
-    """[problem]: mean tokens that the verifier ("": none) reads for a sample."""
-    return np.array([g.scores[verifier].means[0] if verifier else 0.0 for g in pool.problems])
 
 
 @dataclass(frozen=True)

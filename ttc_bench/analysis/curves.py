@@ -74,7 +74,9 @@ def _enough_draws(pool: GradedPool, vote: SubsetVote, verifier: str, k: int, fou
 
 def _chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[int]) -> dict[int, Chances]:
     """In several processes where there are many samples."""
-    every = pool.computed.setdefault(verifier, [candidates_of(g, verifier) for g in pool.problems])
+    if verifier not in pool.computed:  # kept, as they remember how they are sorted
+        pool.computed[verifier] = [candidates_of(g, verifier) for g in pool.problems]
+    every: list[Candidates] = pool.computed[verifier]
     rows = list(zip(every, (g.samples.correct for g in pool.problems), strict=True))
     compute = partial(_of_problems, strategy, ks)
     if sum(len(candidates) for candidates in every) < MANY:
@@ -87,8 +89,10 @@ def _chances(pool: GradedPool, strategy: Strategy, verifier: str, ks: Sequence[i
 
 def _capped(pool: GradedPool, k: int, found: Chances) -> Chances:
     """Estimates are cut to pass@k together: cut one by one, their mean would be too low."""
+    if not found.variance:  # nothing is estimated
+        return found
     most, total = float(reach(pool, k).sum()), float(found.values.sum())
-    return replace(found, values=found.values * most / total) if found.variance and 0 < most < total else found
+    return replace(found, values=found.values * most / total) if 0 < most < total else found
 
 
 def _of_problems(

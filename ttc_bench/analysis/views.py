@@ -69,11 +69,6 @@ class Views(Sequence[ProblemView]):
         return Views(self._path or other._path, [*self._pools, *other._pools])
 
     @property
-    def samples(self) -> int:
-        """How many there are, those included that a change left as they were."""
-        return sum(int(p.sizes.sum()) for p in self._pools)
-
-    @property
     def score_names(self) -> list[str]:
         """The names of all scores, known without a look at the samples."""
         return sorted({name for p in self._pools for g in p.problems[:1] for name in g.scores})
