@@ -7,8 +7,11 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from fakes import config, model
@@ -20,7 +23,7 @@ from ttc_bench.experiment import replay, run
 from ttc_bench.sampling import store_file
 from ttc_bench.sampling.pool import fill
 from ttc_bench.sampling.store import Store
-from ttc_bench.sampling.store_file import StoreError, file_system
+from ttc_bench.sampling.store_file import StoreError, connect, file_system
 
 REQUEST = Request("m", (Message("user", "1 + 1?"),), 16)
 
@@ -247,3 +250,18 @@ async def test_a_full_disk_ends_the_run_for_all_models(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such table"):
         await run(config(tmp_path, model=tuple(backends), method=("cot",)), backends)
     assert backends["mine:b"].asked == []
+
+
+def test_a_new_store_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    """Whoever comes while it is being made waits, and sees all of it."""
+    together = Barrier(8)
+
+    def opened(path: Path) -> set[str]:
+        together.wait()
+        with closing(connect(path, read_only=False)) as db:
+            return {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(25):
+            for tables in pool.map(opened, [tmp_path / f"{number}.sqlite"] * 8):
+                assert {"requests", "samples", "claims"} <= tables

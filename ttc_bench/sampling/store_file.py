@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
+
 from ttc_bench.errors import TtcError
 
 SCHEMA = """
@@ -134,16 +136,23 @@ def _writable(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         _check(db, path)
-        db.execute("pragma journal_mode = wal")
+        _log_ahead(db)
         db.execute("pragma synchronous = normal")  # survives kill -9; a power cut may cost the last samples
         db.execute(f"pragma wal_autocheckpoint = {LOG_PAGES}")
-        db.executescript(SCHEMA)
-        db.execute(f"pragma user_version = {VERSION}")
-        db.execute(f"pragma application_id = {OURS}")
+        marks = f"pragma user_version = {VERSION}; pragma application_id = {OURS};"
+        db.executescript(f"begin immediate; {SCHEMA} {marks} commit;")  # at once: nobody may see half a store
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _log_ahead(db: sqlite3.Connection) -> None:
+    """Turns the write-ahead log on, which SQLite does not wait for where others open the same new file."""
+    busy = retry_if_exception_message(match="database is locked")
+    for attempt in Retrying(retry=busy, stop=stop_after_delay(WAIT_S), wait=wait_random(0.01, 0.1), reraise=True):
+        with attempt:
+            db.execute("pragma journal_mode = wal")
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
