@@ -21,6 +21,8 @@ problems sampling backends
 verifiers analysis
 charts
 report
+interchange
+audit
 experiment
 terminal
 cli

@@ -1,0 +1,1 @@
+"""What a reviewer would ask of any run, answered from its samples alone."""

@@ -1,0 +1,1 @@
+"""One file for each tool or shape of file that samples are imported from."""
