@@ -97,6 +97,11 @@ class Request:
         return hashlib.sha256(self.canonical.encode()).hexdigest()
 
 
+# "completion": only generated tokens are known, "unknown": none. Such counts are 0 and mean nothing (imported samples).
+TokenSource = Literal["api", "tokenizer", "estimate", "completion", "unknown"]
+StopReason = Literal["stop", "length", "unknown"]
+
+
 @dataclass(frozen=True)
 class Usage:
     """Tokens as billed. Adds with `+`. Reasoning tokens are part of completion, cached ones part of prompt.
@@ -108,18 +113,13 @@ class Usage:
     cached: int = 0
     completion: int = 0
     reasoning: int = 0
-    source: Literal["api", "tokenizer", "estimate"] = "tokenizer"  # of the counts; a sum keeps the least reliable one
+    source: TokenSource = "tokenizer"  # of the counts; a sum keeps the least reliable one
 
     def __add__(self, other: Usage) -> Usage:
-        trust = ("estimate", "api", "tokenizer")
-        sources = [u.source for u in (self, other) if u.prompt or u.completion] or [self.source]
-        return Usage(
-            self.prompt + other.prompt,
-            self.cached + other.cached,
-            self.completion + other.completion,
-            self.reasoning + other.reasoning,
-            min(sources, key=trust.index),
-        )
+        trust = ("unknown", "completion", "estimate", "api", "tokenizer")
+        known = [u.source for u in (self, other) if u.prompt or u.completion or u.source == "unknown"]
+        both = {n: getattr(self, n) + getattr(other, n) for n in ("prompt", "cached", "completion", "reasoning")}
+        return Usage(**both, source=min(known or [self.source], key=trust.index))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Completion:
     """The text of a model. Truncation ("length") is a property of a sample, not an error."""
 
     text: str  # the answer part: what is graded
-    stop_reason: Literal["stop", "length"]
+    stop_reason: StopReason
     usage: Usage
     reasoning: str = ""  # thinking kept apart by the server; counted, never graded
     shares_prompt: bool = False  # one prompt serves all samples of the request: k samples are charged one prompt
@@ -227,8 +227,8 @@ class CurvePoint:
     accuracy: float
     low: float  # 95 % interval over problems
     high: float
-    tokens: float  # mean generated tokens per problem
-    total_tokens: float  # the same and prompt tokens
+    tokens: float | None  # mean generated tokens per problem; None where nobody counted them
+    total_tokens: float | None  # the same and prompt tokens
     problems: int
     samples: int  # in the pool of each problem
     verifier: str = ""  # that the method chooses by; "" where it needs none
@@ -241,7 +241,7 @@ class CurvePoint:
     bound: bool = False  # pass@k: what a perfect verifier would reach, not a method
     pareto: bool = False  # no other method of this task and model is at least as accurate for fewer tokens
     mc_error: float = 0.0  # standard error of the estimator itself, where no closed form exists
-    truncated: float = 0.0  # shares of the samples behind this row
+    truncated: float | None = 0.0  # shares of the samples behind this row; None: not known of any sample
     unextracted: float = 0.0
     duplicated: float = 0.0
     failed: float = 0.0
@@ -254,6 +254,11 @@ class CurvePoint:
         """The key of the curve that this point lies on: along it k grows, or the amount of a change at one k."""
         changed = (self.change.kind, self.change.announced, self.k if self.change else 0)
         return self.method, self.verifier, self.prompt, self.effort, *changed
+
+    @property
+    def spent(self) -> float:
+        """What it costs, for comparing points of one chart: generated tokens, or k where they are not known."""
+        return self.k if self.tokens is None else self.tokens
 
     def label(self) -> str:
         """The name of its line for people, without the prompt: "best-of-n (logprob)", "cot by budget"."""

@@ -238,11 +238,12 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
             f"{p.change.kind} {p.change.amount}" if p.change.amount else str(p.k),
             f"{p.accuracy:.3f}",
             _plain(f"[{p.low:.3f}, {p.high:.3f}]"),
-            f"{p.tokens:,.0f}",
+            "?" if p.tokens is None else f"{p.tokens:,.0f}",
             "*" if p.pareto else "",
             style="dim" if p.bound else None,
         )
-    table.caption = "tokens: generated per problem · * on the Pareto front · pass@k: perfect verifier"
+    known = "generated per problem" if all(p.tokens is not None for p in points) else "not known (?)"
+    table.caption = f"tokens: {known} · * on the Pareto front · pass@k: perfect verifier"
     if points[0].guess is not None:
         table.caption += f" · random guess: {points[0].guess:.3f}"
     return table
@@ -251,7 +252,8 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
 def quality_line(quality: Quality) -> str:
     """The shares of spoilt samples, in one line."""
     values = {field: getattr(quality, field) for field in SHARES}
-    shares = ", ".join(f"{v:.1%} {SHARES[field]}" for field, v in values.items() if v or field not in RARE)
+    parts = {field: "not known how many" if v is None else f"{v:.1%}" for field, v in values.items()}
+    shares = ", ".join(f"{parts[field]} {SHARES[field]}" for field, v in values.items() if v or field not in RARE)
     return f"{quality.samples_of}: of {quality.samples:,} samples {shares}"
 
 

@@ -177,6 +177,7 @@ def _measured(
     totals = found.tokens + prompt_tokens(pool, k, verifier)
     generated = float(found.tokens.mean())
     read = float(totals.mean()) - generated
+    all_known = pool.tokens_known and pool.prompt_known
     point = CurvePoint(
         task=pool.task.name,
         model=pool.model,
@@ -189,10 +190,10 @@ def _measured(
         accuracy=accuracy,
         low=low,
         high=high,
-        tokens=generated,
-        total_tokens=float(totals.mean()),
-        dollars=rates.dollars(pool, k, verifier, read, generated),
-        flops=rates.flops(pool, k, verifier, totals),
+        tokens=generated if pool.tokens_known else None,
+        total_tokens=float(totals.mean()) if all_known else None,
+        dollars=rates.dollars(pool, k, verifier, read, generated) if all_known else None,
+        flops=rates.flops(pool, k, verifier, totals) if all_known else None,
         parameters=rates.parameters,
         problems=len(pool.problems),
         samples=pool.depth,

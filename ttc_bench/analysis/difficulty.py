@@ -22,7 +22,7 @@ class DifficultyPoint:
     accuracy: float
     low: float  # 95 % interval over these problems
     high: float
-    tokens: float  # mean generated tokens per problem of this difficulty
+    tokens: float | None  # mean generated tokens per problem of this difficulty; None where they are not known
 
 
 def levels(problems: Sequence[Problem]) -> dict[str, list[int]]:
@@ -66,5 +66,6 @@ def by_difficulty(
     rows = []
     for label, places in levels(problems).items():
         accuracy, low, high = mean_interval([values[i] for i in places])
-        rows.append(DifficultyPoint(point, label, len(places), accuracy, low, high, mean([tokens[i] for i in places])))
+        spent = None if point.tokens is None else mean([tokens[i] for i in places])
+        rows.append(DifficultyPoint(point, label, len(places), accuracy, low, high, spent))
     return rows

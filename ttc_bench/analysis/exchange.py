@@ -80,7 +80,7 @@ def _exchange(curves: Sequence[Sequence[CurvePoint]], target: CurvePoint) -> Exc
         if point.accuracy >= target.accuracy
     ]
     if not reached:
-        best = max((p for line in curves for p in line), key=lambda p: (p.accuracy, -p.tokens))
+        best = max((p for line in curves for p in line), key=lambda p: (p.accuracy, -p.spent))
         most = max(p.k for line in curves for p in line)
         return Exchange(target, best, reached=False, withheld=f"not reached within {most} sample{'s' * (most > 1)}")
     known = [e for e in reached if e.lead is not None and e.lead > -MARGIN]
@@ -102,11 +102,11 @@ def _reached(line: Sequence[CurvePoint], i: int, target: CurvePoint, curves: int
 
 def _crossing(before: CurvePoint | None, point: CurvePoint, accuracy: float) -> tuple[float, float]:
     """(FLOPs, tokens) at which the straight line between two points, over the logarithms, reaches an accuracy."""
-    ends = (point.flops or 0.0, point.tokens)
-    if before is None or not before.flops or not before.tokens:
+    ends = (point.flops or 0.0, point.spent)
+    if before is None or not before.flops or not before.spent:
         return ends
     share = (accuracy - before.accuracy) / (point.accuracy - before.accuracy)
-    starts = (before.flops, before.tokens)
+    starts = (before.flops, before.spent)
     flops, tokens = (exp(log(a) + share * (log(b) - log(a))) for a, b in zip(starts, ends, strict=True))
     return flops, tokens
 

@@ -163,6 +163,16 @@ class GradedPool:
         """Share of the prompt tokens that were billed as cached."""
         return float(self.column("cached").sum() / max(self.column("prompt").sum(), 1))
 
+    @cached_property
+    def tokens_known(self) -> bool:
+        """Whether somebody counted the generated tokens of every sample."""
+        return bool(self.column("tokens_known").all())
+
+    @cached_property
+    def prompt_known(self) -> bool:
+        """Whether somebody counted the prompt tokens of every sample."""
+        return bool(self.column("prompt_known").all())
+
     def changed(self, pools: Sequence[GradedPool]) -> list[GradedPool]:
         """Those of the given pools that are this one after a change."""
         key = (self.model, self.task.name, self.prompt, self.effort)

@@ -32,7 +32,7 @@ class Quality:
     task: str
     model: str
     samples_of: str  # prompt, effort, change
-    truncated: float
+    truncated: float | None  # of those that are known to have ended or not; None: of none
     unextracted: float
     duplicated: float
     failed: float
@@ -40,7 +40,7 @@ class Quality:
     samples: int
     problems: int
 
-    def shares(self) -> dict[str, float]:
+    def shares(self) -> dict[str, float | None]:
         """The shares and counts by name, as in run.json."""
         return {name: getattr(self, name) for name in (*SHARES, "samples", "problems")}
 
@@ -50,6 +50,8 @@ def quality(pool: GradedPool) -> Quality:
     n, requested = int(pool.sizes.sum()), pool.asked * len(pool.problems)
     distinct = sum(g.samples.distinct for g in pool.problems)
 
+    ended = int(pool.column("end_known").sum())
+
     def share(of: Any) -> float:
         return int(of.sum()) / max(n, 1)
 
@@ -58,7 +60,7 @@ def quality(pool: GradedPool) -> Quality:
         task=pool.task.name,
         model=pool.model,
         samples_of=pool.samples_label(),
-        truncated=share(pool.column("length")),
+        truncated=int(pool.column("length").sum()) / max(ended, 1) if ended or not n else None,
         unextracted=share(pool.column("answer") < 0),
         duplicated=(n - distinct) / max(n, 1),
         failed=1 - n / requested,
@@ -85,6 +87,7 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
                 f"{name}: {holes} of {requested} samples are missing (failed, or not asked for), "
                 f"so curves end at k = {pool.depth}; the same command asks for them again"
             )
+        sentences += [f"{name}: {reservation}" for reservation in _unknown(pool)]
         for verifier, share in _unscored(pool).items():
             sentences.append(
                 f"{name}: verifier {verifier} gave no score for {share:.1%} of the samples; those rank last"
@@ -96,6 +99,19 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
                 f"{likely_reason or SAME_TEXT}; more samples buy nothing here"
             )
     return sentences
+
+
+def _unknown(pool: GradedPool) -> list[str]:
+    """What whoever made the samples does not say of them, in words."""
+    every = int(pool.sizes.sum())
+    said = []
+    if unknown := every - int(pool.column("tokens_known").sum()):
+        said.append(f"the tokens of {unknown:,} of {every:,} samples are not known, so its curves are drawn over k")
+    elif unknown := every - int(pool.column("prompt_known").sum()):
+        said.append(f"the prompt tokens of {unknown:,} of {every:,} samples are not known, only the generated ones")
+    if unknown := every - int(pool.column("end_known").sum()):
+        said.append(f"whether {unknown:,} of {every:,} samples were cut at a token limit is not known")
+    return said
 
 
 def failures(reasons: Mapping[str, int]) -> list[str]:

@@ -83,8 +83,9 @@ def _selections(pool: GradedPool, verifier: str) -> tuple[Selection, ...]:
     ks = [k for k in draws(pool.depth) if k > 1]
     strategy: Strategy = BestOfN() if verifier else MajorityVote()
     chosen = {k: found.values for k, found in chances(pool, strategy, verifier, ks).items()}
-    tokens = {k: float(_tokens(pool, verifier, k).mean()) for k in ks}
-    votes = {k: _votes_for(pool, tokens[k]) for k in ks}
+    known = pool.tokens_known and pool.prompt_known
+    tokens = {k: float(_tokens(pool, verifier, k).mean()) if known else None for k in ks}
+    votes = {k: k if spent is None else _votes_for(pool, spent) for k, spent in tokens.items()}
     rivals = chances(pool, MajorityVote(), "", sorted(set(votes.values()))) if verifier else {}
     single = pool.mean("correct")
     selections = []

@@ -73,15 +73,18 @@ def _paired(a: Sequence[float], b: Sequence[float], tail: float) -> tuple[float,
     return total / len(a), float(low), float(high)
 
 
+def _beats(q: CurvePoint, p: CurvePoint) -> bool:
+    if q.tokens is None or p.tokens is None or q.tokens > p.tokens or q.accuracy < p.accuracy:
+        return False
+    return q.tokens < p.tokens or q.accuracy > p.accuracy
+
+
 def mark_pareto(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     """The same points, `pareto` set on those that no other method point of the same task and model matches for fewer
-    tokens or beats for as many. Bounds (pass@k) neither compete nor are marked."""
+    tokens or beats for as many. Bounds (pass@k) and points whose tokens are not known neither compete nor are
+    marked."""
     out = []
     for p in points:
         rivals = [q for q in points if not q.bound and (q.task, q.model) == (p.task, p.model)]
-        beaten = any(
-            q.tokens <= p.tokens and q.accuracy >= p.accuracy and (q.tokens < p.tokens or q.accuracy > p.accuracy)
-            for q in rivals
-        )
-        out.append(replace(p, pareto=not p.bound and not beaten))
+        out.append(replace(p, pareto=not p.bound and p.tokens is not None and not any(_beats(q, p) for q in rivals)))
     return out

@@ -87,7 +87,8 @@ def sequential_or_parallel(points: Sequence[CurvePoint]) -> list[str]:
     sentences = []
     for task, model, effort in dict.fromkeys((p.task, p.model, p.effort) for p in points):
         of_group = [p for p in points if (p.task, p.model, p.effort) == (task, model, effort) and _kind(p)]
-        votes = sorted({p.tokens for p in of_group if _kind(p) == VOTES})
+        of_group = [p for p in of_group if p.tokens is not None]
+        votes = sorted({p.spent for p in of_group if _kind(p) == VOTES})
         comparisons = [text for tokens in votes if (text := _compared(of_group, tokens))]
         if comparisons:
             sentences.append(f"{task}, {model}: " + "; ".join(comparisons))
@@ -110,7 +111,7 @@ def _compared(points: Sequence[CurvePoint], tokens: float) -> str | None:
     """The comparison of the best curve of each kind at `tokens` in words; None if fewer than two kinds reach it."""
     best: dict[str, tuple[float, float]] = {}
     for kind, line in dict.fromkeys((str(_kind(p)), p.line) for p in points):
-        at = _at(sorted((p for p in points if p.line == line), key=lambda p: p.tokens), tokens)
+        at = _at(sorted((p for p in points if p.line == line), key=lambda p: p.spent), tokens)
         if at is not None:
             best[kind] = max(at, best.get(kind, at))
     if len(best) < 2:
@@ -124,10 +125,10 @@ def _compared(points: Sequence[CurvePoint], tokens: float) -> str | None:
 def _at(curve: Sequence[CurvePoint], tokens: float) -> tuple[float, float] | None:
     """(accuracy, lower end of its interval) of a curve at `tokens`; None beyond its ends."""
     for a, b in pairwise(curve):
-        if 0 < a.tokens <= tokens <= b.tokens and a.tokens < b.tokens:
-            share = log2(tokens / a.tokens) / log2(b.tokens / a.tokens)
+        if 0 < a.spent <= tokens <= b.spent and a.spent < b.spent:
+            share = log2(tokens / a.spent) / log2(b.spent / a.spent)
             return a.accuracy + share * (b.accuracy - a.accuracy), a.low + share * (b.low - a.low)
-    return next(((p.accuracy, p.low) for p in curve if p.tokens == tokens), None)
+    return next(((p.accuracy, p.low) for p in curve if p.spent == tokens), None)
 
 
 def _overthinking(pool: GradedPool, steps: Sequence[GradedPool]) -> tuple[float, float | None, float | None]:

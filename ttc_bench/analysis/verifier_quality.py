@@ -51,9 +51,9 @@ class Selection:
     accuracy: float
     one: float  # pass@1: a sample at random
     reach: float  # pass@k: a right choice wherever there is one
-    tokens: float  # per problem, read and generated, the verifier's included
+    tokens: float | None  # per problem, read and generated, the verifier's included; None where they are not known
     recovered: Interval | None  # (accuracy - one) / (reach - one); None where the samples leave nothing to gain
-    rival_k: int  # most samples of the pool that a majority vote can use for the same tokens
+    rival_k: int  # most samples of the pool that a majority vote can use for the same tokens; k where unknown
     rival: float  # accuracy of that vote
     ahead: Interval | None  # accuracy - rival, paired over problems; None with one problem
 
@@ -201,9 +201,10 @@ def sentence(d: Diagnosis) -> str:
     """The cost and accuracy of a choice at the largest k, and the accuracy of majority for the same tokens, in
     words."""
     c = d.choices[-1]
-    text = f"best-of-{c.k} by {d.selector} costs {c.tokens:,.0f} tokens per problem and reaches {c.accuracy:.3f}; "
+    costs = "" if c.tokens is None else f"costs {c.tokens:,.0f} tokens per problem and "
     votes = f"majority of {c.rival_k} samples" if c.rival_k > 1 else "one sample"
-    text += f"{votes}, for the same tokens, {c.rival:.3f}"
+    alike = "of as many, as tokens are not known" if c.tokens is None else "for the same tokens"
+    text = f"best-of-{c.k} by {d.selector} {costs}reaches {c.accuracy:.3f}; {votes}, {alike}, {c.rival:.3f}"
     if c.ahead is not None:
         text += f" (difference {c.ahead.value:+.3f} [{c.ahead.low:+.3f}, {c.ahead.high:+.3f}])"
     return text + "."

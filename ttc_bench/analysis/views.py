@@ -7,10 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Literal
 
 from ttc_bench.analysis.graded import Graded, GradedPool
-from ttc_bench.core import Completion
+from ttc_bench.core import Completion, StopReason
 from ttc_bench.sampling.store import Store
 
 
@@ -24,8 +23,8 @@ class SampleView:
     reasoning: str
     answer: str | None
     correct: bool
-    tokens: int
-    stop_reason: Literal["stop", "length"]
+    tokens: int | None  # generated; None: nobody counted them
+    stop_reason: StopReason
     rung: str  # of the extraction ladder
     scores: Mapping[str, float] = field(default_factory=dict, hash=False)
 
@@ -110,9 +109,13 @@ def _views(pool: GradedPool, g: Graded, completions: Sequence[Completion], kept:
     rows = zip(kept, completions, *columns_read, scores, strict=False)  # `scores` may have no end
     return [
         SampleView(
-            *(label, index, c.text, c.reasoning, answer, correct, c.usage.completion, c.stop_reason, rung),
+            *(label, index, c.text, c.reasoning, answer, correct, _generated(c), c.stop_reason, rung),
             {name: value for name, value in zip(names, values, strict=True) if value == value},  # NaN: no verdict
         )
         for keep, c, index, answer, correct, rung, values in rows
         if keep
     ]
+
+
+def _generated(c: Completion) -> int | None:
+    return None if c.usage.source == "unknown" else c.usage.completion

@@ -18,7 +18,7 @@ from typing import Any
 from ttc_bench.analysis.difficulty import DifficultyPoint
 from ttc_bench.charts import vegalite
 from ttc_bench.charts.layout import LETTER, LINE
-from ttc_bench.charts.tokens import FONT, GREY, INK, line_names
+from ttc_bench.charts.tokens import FONT, GREY, INK, line_names, shown
 from ttc_bench.charts.vegalite import SCHEMA, Tables, field, layer, tooltip
 from ttc_bench.core import CurvePoint, Line
 from ttc_bench.errors import TtcError
@@ -121,7 +121,7 @@ def _blocks(points: Sequence[DifficultyPoint], cell: float) -> list[Block]:
         name = names[line]
         letters = max(int(cell * len(columns) / LETTER), len("self-consistency"))
         name_lines = textwrap.wrap(name, letters, break_on_hyphens=False) or [" "]
-        ordered = sorted(columns.values(), key=lambda column: (column[0].point.k, column[0].point.tokens))
+        ordered = sorted(columns.values(), key=lambda column: (column[0].point.k, column[0].point.spent))
         blocks.append(Block(name, name_lines, ordered, [_head(column[0].point) for column in ordered]))
     return blocks
 
@@ -177,8 +177,10 @@ def _layout(points: Sequence[DifficultyPoint], narrow: bool) -> tuple[Ink, float
     return ink, max(width, WIDTH), top - 22
 
 
-def _short(tokens: float) -> str:
-    """A number of tokens in at most five characters: 7, 339, 2.7k, 13k, 1.5M."""
+def _short(tokens: float | None) -> str:
+    """A number of tokens in at most five characters: 7, 339, 2.7k, 13k, 1.5M; "?" where it is not known."""
+    if tokens is None:
+        return "?"
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if tokens >= 0.9995 * size:
             return f"{tokens / size:.{1 if tokens < 9.95 * size else 0}f}{letter}"
@@ -199,7 +201,7 @@ def _cell(p: DifficultyPoint, x: float, y: float, cell: float, block: Block) -> 
         "accuracy": f"{p.accuracy:.3f}",
         "95% interval": f"{p.low:.3f} to {p.high:.3f}",
         "problems": f"{p.problems:,}",
-        "tokens generated": f"{p.tokens:,.1f}",
+        "tokens generated": shown(p.tokens),
     }
 
 

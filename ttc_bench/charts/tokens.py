@@ -20,12 +20,13 @@ from ttc_bench.charts.vegalite import SCHEMA, Rows, Tables, field
 from ttc_bench.core import Change, CurvePoint, Line
 from ttc_bench.errors import TtcError
 
-Axis = Literal["generated", "total", "dollars", "flops"]
+Axis = Literal["generated", "total", "dollars", "flops", "samples"]
 AXES: dict[Axis, tuple[str, str, float]] = {  # name -> (field of CurvePoint, words, least value on a log axis)
     "generated": ("tokens", "tokens generated", 1.0),
     "total": ("total_tokens", "tokens read and generated", 1.0),
     "dollars": ("dollars", "US dollars", 1e-7),
     "flops": ("flops", "inference FLOPs", 1.0),
+    "samples": ("k", "samples", 1.0),  # where tokens are not known
 }
 FORMATS = {"dollars": "~g", "flops": "~s"}  # number format of an axis: 2G FLOPs, not 2,000,000,000
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -46,7 +47,11 @@ ACCURACY = field(  # the y-axis of every chart of accuracy
 )
 CURVE_NOTES = (
     "Bars: 95% intervals over problems. Methods share samples, so bars may overlap where a paired test is clear.",
-    "Dashed: pass@k, the reach of a perfect verifier. Ringed: Pareto front of accuracy over generated tokens.",
+    "Dashed: pass@k, the reach of a perfect verifier.",
+)
+FRONT_NOTE = "Ringed: Pareto front of accuracy over generated tokens."
+NO_TOKENS = (
+    "Drawn over samples, as nobody counted the tokens of some: methods at one place may cost very different amounts."
 )
 SHARE_WORDS = {  # field of CurvePoint -> how a caption calls it
     "truncated": "cut at the limit",
@@ -83,24 +88,29 @@ class Figure:
 
 
 def axes(points: Sequence[CurvePoint]) -> list[Axis]:
-    """The x-axes that every point has a value for: dollars need a price, FLOPs the number of parameters."""
-    return [axis for axis, (name, _, _) in AXES.items() if all(getattr(p, name) is not None for p in points)]
+    """The x-axes that every point has a value for: dollars need a price, FLOPs the number of parameters. Samples are
+    one where nobody counted the tokens."""
+    known: list[Axis] = [
+        axis for axis, (name, _, _) in AXES.items() if all(getattr(p, name) is not None for p in points)
+    ]
+    return known[:-1] if known[0] == "generated" else ["samples"]
 
 
 def accuracy_vs_tokens(
     points: Sequence[CurvePoint],
     *,
-    x: Axis = "generated",
+    x: Axis | None = None,
     interactive: bool = False,
     narrow: bool = False,
 ) -> dict[str, Any]:
-    """A Vega-Lite specification: accuracy (0..1) against mean tokens per problem (log), one panel per task and model.
+    """A Vega-Lite specification: accuracy (0..1) against mean tokens per problem (log), one panel per task and model;
+    against another of `axes` with `x`, which is their first by default.
 
     `interactive` adds tooltips: method, k, accuracy, interval, tokens. `narrow` is for a page of 400
     pixels: small panels below each other, names on two lines. Raises TtcError where there is no point to draw."""
     if not points:
         raise TtcError("a chart needs at least one curve point, got none; run a method first, then draw")
-    figure = _figure(points, x, narrow)
+    figure = _figure(points, x or axes(points)[0], narrow)
     tasks, models = dict.fromkeys(p.task for p in points), dict.fromkeys(p.model for p in points)
     pairs = dict.fromkeys((p.task, p.model) for p in points)
     columns = 1 if narrow else len(models) if len(models) in (2, 3) else 2  # models side by side
@@ -113,7 +123,9 @@ def accuracy_vs_tokens(
             if of_panel:
                 hover = f"hover{len(panels)}" if interactive else None
                 panels.append(_panel(figure, of_panel, Frame(width, height, *edges), hover))
-    footer = [row for text in CURVE_NOTES for row in textwrap.wrap(text, 62 if narrow else 120)]
+    bars, dashes = CURVE_NOTES
+    notes = (bars, dashes, NO_TOKENS) if figure.x == "samples" else (bars, f"{dashes} {FRONT_NOTE}")
+    footer = [row for text in notes for row in textwrap.wrap(text, 62 if narrow else 120)]
     caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
     axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
     return {
@@ -181,11 +193,12 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
     # the front is over generated tokens: over another cost its points are ringed, without the staircase
     step = [*front, *({**r, "x": frame.right} for r in front[-1:])] if figure.x == "generated" else []
 
+    mean, at = ("", sorted({p.k for p in points})) if figure.x == "samples" else ("mean ", None)
     xs = field(
         "x:Q",
-        title=f"{words} per problem (log)" if figure.narrow else f"mean {words} per problem (log scale)",
+        title=f"{words} per problem (log)" if figure.narrow else f"{mean}{words} per problem (log scale)",
         axis={
-            "values": ticks(frame.left, frame.right, frame.width, 4 if figure.x == "flops" else None),
+            "values": at or ticks(frame.left, frame.right, frame.width, 4 if figure.x == "flops" else None),
             "format": FORMATS.get(figure.x, ",~f"),
             "grid": False,
             "domainColor": INK,
@@ -258,14 +271,22 @@ def shares(points: Sequence[CurvePoint]) -> list[str]:
     for (prompt, effort, changed), changes in groups.items():
         parts = []
         for field_name, words in SHARE_WORDS.items():
-            values = [getattr(p, field_name) for p in changes.values()]
+            values = [share for p in changes.values() if (share := getattr(p, field_name)) is not None]
             if field_name in RARE and not any(values):
+                continue
+            if not values:
+                parts.append(f"not known how many {words}")
                 continue
             low, high = f"{min(values):.1%}", f"{max(values):.1%}"
             parts.append(f"{low if low == high else f'{low} to {high}'} {words}")
         name = ", ".join(part for part in (prompt, f"effort {effort}" if effort else "", changed) if part)
         lines.append(f"{name}: {', '.join(parts)}")
     return lines
+
+
+def shown(tokens: float | None, digits: int = 1) -> str:
+    """A number of tokens for people."""
+    return "not known" if tokens is None else f"{tokens:,.{digits}f}"
 
 
 def _title(points: Sequence[CurvePoint], narrow: bool) -> dict[str, Any]:
@@ -308,8 +329,8 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
                 "k": p.k,
                 "accuracy": f"{p.accuracy:.3f}",
                 "95% interval": f"{p.low:.3f} to {p.high:.3f}",
-                "tokens generated": f"{p.tokens:,.1f}",
-                "tokens in all": f"{p.total_tokens:,.1f}",
+                "tokens generated": shown(p.tokens),
+                "tokens in all": shown(p.total_tokens),
                 "inference FLOPs": "" if p.flops is None else f"{p.flops:.3g}",
                 "same point": "; ".join(n for n in same_place if n != f"{figure.name(p)}, k = {p.k}"),
             }

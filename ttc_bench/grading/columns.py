@@ -19,7 +19,8 @@ from ttc_bench.grading.classes import equal_pairs, stand_ins
 
 Array = np.ndarray[Any, np.dtype[Any]]
 COUNTS = ("prompt", "cached", "completion", "reasoning")  # of Usage
-PLAIN = ("index", "answer", "rung", *COUNTS, "length", "estimated", "shares_prompt", "twin")  # columns of numbers
+FLAGS = ("length", "end_known", "estimated", "tokens_known", "prompt_known", "shares_prompt")
+PLAIN = ("index", "answer", "rung", *COUNTS, *FLAGS, "twin")  # columns of numbers
 CONTENT = 32  # bytes of a content address
 
 
@@ -36,7 +37,10 @@ class Columns:
     completion: Array
     reasoning: Array
     length: Array  # bool: cut at the token limit
-    estimated: Array  # bool: nobody counted the tokens
+    end_known: Array  # bool: whether `length` says anything
+    estimated: Array  # bool: the tokens were judged by the length of the text
+    tokens_known: Array  # bool: whether the counts of generated tokens say anything
+    prompt_known: Array  # bool: and those of prompt tokens
     shares_prompt: Array  # bool
     twin: Array  # a number that samples of equal text and reasoning share (64 bits of a hash)
     content: Array  # [sample, 32] bytes: content_address of question and text, by which stored scores are found
@@ -171,15 +175,15 @@ def graded(
         rows.append(
             (
                 *(index, answer, rungs.index(extraction.rung), u.prompt, u.cached, u.completion, u.reasoning),
-                *(c.stop_reason == "length", u.source == "estimate", c.shares_prompt, _twin(c)),
+                *(c.stop_reason == "length", c.stop_reason != "unknown", u.source == "estimate"),
+                *(u.source != "unknown", u.source not in ("unknown", "completion"), c.shares_prompt, _twin(c)),
             )
         )
     answers = list(place)
     right = [grader.correct(answer, problem) for answer in answers[known:]]
     pairs = equal_pairs(answers, grader, known)
     plain = np.array(rows, dtype=np.int64).reshape(-1, len(PLAIN))
-    flags = ("length", "estimated", "shares_prompt")
-    arrays = {name: plain[:, i].astype(bool if name in flags else np.int64) for i, name in enumerate(PLAIN)}
+    arrays = {name: plain[:, i].astype(bool if name in FLAGS else np.int64) for i, name in enumerate(PLAIN)}
     addresses = b"".join(content_address(problem.question, c.text) for c in completions.values())
     arrays["content"] = np.frombuffer(addresses, np.uint8).reshape(-1, CONTENT)
     signals = _signals([c.signals for c in completions.values()])

@@ -114,7 +114,7 @@ class _Manifest(BaseModel):
 
     config: dict[str, Any]
     models: list[_Model] = Field(min_length=1)
-    quality: dict[str, dict[str, float]] = {}
+    quality: dict[str, dict[str, float | None]] = {}
     this_run: dict[str, Any] = {}
 
 

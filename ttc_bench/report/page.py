@@ -106,13 +106,13 @@ def reading(points: Sequence[CurvePoint]) -> list[str]:
     sentences = []
     for panel in _panels(points):
         methods = [p for p in panel if not p.bound] or panel
-        cheap = min(methods, key=lambda p: (p.tokens, -p.accuracy))
-        best = max(methods, key=lambda p: (p.accuracy, -p.tokens))
+        cheap = min(methods, key=lambda p: (p.spent, -p.accuracy))
+        best = max(methods, key=lambda p: (p.accuracy, -p.spent))
         where = f"On {best.task}, {best.model}"
         if best.accuracy <= cheap.accuracy:
             sentence = f"{where} reaches {_point(cheap)}; nothing that spent more did better."
         else:
-            times = f", {best.tokens / cheap.tokens:,.0f} times the tokens" if cheap.tokens > 0 else ""
+            times = f", {best.tokens / cheap.tokens:,.0f} times the tokens" if best.tokens and cheap.tokens else ""
             sentence = f"{where} goes from {_point(cheap)} to {_point(best)}{times}."
         bounds = [p for p in panel if p.bound and p.k == max(q.k for q in panel if q.bound)]
         if bounds:
@@ -123,7 +123,8 @@ def reading(points: Sequence[CurvePoint]) -> list[str]:
 
 def _point(p: CurvePoint) -> str:
     draws = f" of {p.k} samples" if p.k > 1 else ""
-    return f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}] with {p.label()}{draws} ({p.tokens:,.0f} tokens per problem)"
+    cost = "tokens not known" if p.tokens is None else f"{p.tokens:,.0f} tokens per problem"
+    return f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}] with {p.label()}{draws} ({cost})"
 
 
 def _panels(points: Sequence[CurvePoint]) -> list[list[CurvePoint]]:
@@ -149,7 +150,10 @@ def _table(points: Sequence[CurvePoint]) -> str:
             f"{p.accuracy:.3f}{noise}",
             f"{p.low:.3f} to {p.high:.3f}",
         )
-        costs = (f"{p.tokens:,.1f}", f"{p.total_tokens:,.1f}", *([f"{p.flops:.3g}"] if p.flops is not None else []))
+        costs = (
+            *(charts.shown(p.tokens), charts.shown(p.total_tokens)),
+            *([f"{p.flops:.3g}"] if p.flops is not None else []),
+        )
         row = "".join(f"<td>{cell}</td>" for cell in (*cells, *costs, note))
         rows.append(f'<tr{kind}><th scope="row">{_text(p.label())}</th>{row}</tr>')
     heads = (
@@ -184,8 +188,8 @@ def _quality(rows: Sequence[Quality]) -> str:
     for row in rows:
         cells = []
         for share in (getattr(row, field) for field in SHARES):
-            warning = ' class="warn"' if share >= NOTABLE else ""
-            cells.append(f"<td{warning}>{share:.1%}</td>")
+            warning = ' class="warn"' if share is None or share >= NOTABLE else ""
+            cells.append(f"<td{warning}>{'not known' if share is None else f'{share:.1%}'}</td>")
         cells += [f"<td>{row.samples:,}</td>", f"<td>{row.problems:,}</td>"]
         body.append(f'<tr><th scope="row">{_text(row.name)}</th>{"".join(cells)}</tr>')
     heads = ("samples of", *SHARES.values(), "samples", "problems")

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from ttc_bench.core import Completion, Message, Request, Sample, Score, Usage
+from ttc_bench.core import Completion, Message, Request, Sample, Score, StopReason, TokenSource, Usage
 from ttc_bench.sampling.claims import DROP, Claims
 from ttc_bench.sampling.store_file import connect, damaged, explained
 from ttc_bench.sampling.writing import Row, Writer
@@ -213,13 +213,14 @@ def _completion(
     shares: int, signals: str,
 ) -> Completion:  # fmt: skip
     kinds = (type(text), type(reasoning), type(prompt), type(cached), type(completion), type(reasoned))
-    if kinds != _KINDS or stop_reason not in ("stop", "length") or source not in ("api", "tokenizer", "estimate"):
+    if kinds != _KINDS or stop_reason not in _ENDS or source not in _SOURCES:
         raise ValueError("a row that is no sample")
     usage = Usage(prompt, cached, completion, reasoned, source)
     return Completion(text, stop_reason, usage, reasoning, bool(shares), json.loads(signals) if signals != "{}" else {})
 
 
 _KINDS = (str, str, int, int, int, int)
+_ENDS, _SOURCES = get_args(StopReason), get_args(TokenSource)
 
 
 def _request(canonical: str) -> Request:

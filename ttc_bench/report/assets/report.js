@@ -299,7 +299,8 @@
   function sample(s, group) {
     const verdict = s.answer === null ? "unreadable" : s.correct ? "right" : "wrong";
     const sign = { right: "✓ right", wrong: "✗ wrong", unreadable: "? no answer found" }[verdict];
-    const facts = [`${count(s.tokens)} tokens`, s.stop_reason === "length" ? "cut at the limit" : s.stop_reason];
+    const ends = { length: "cut at the limit", unknown: "not known whether cut" };
+    const facts = [s.tokens === null ? "tokens not known" : `${count(s.tokens)} tokens`, ends[s.stop_reason] || s.stop_reason];
     if (s.rung) facts.push(`read by: ${s.rung}`);
     for (const [name, score] of Object.entries(s.scores)) {
       facts.push(`${name} ${typeof score === "number" ? Number(score.toPrecision(4)) : score}`);
