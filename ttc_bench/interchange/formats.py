@@ -7,9 +7,11 @@ from typing import Any
 
 from ttc_bench.errors import TaskError, TtcError, nearest
 from ttc_bench.interchange.records import Source
+from ttc_bench.interchange.sources.inspect_ai import InspectAI
+from ttc_bench.interchange.sources.lm_eval import LMEval
 from ttc_bench.problems.rows import SUFFIXES, Broken, stream_rows
 
-_SOURCES: tuple[Source, ...] = ()
+_SOURCES: tuple[Source, ...] = (InspectAI(), LMEval())
 FORMATS = {source.name: source for source in _SOURCES}
 
 
