@@ -7,11 +7,18 @@ from typing import Any
 
 from ttc_bench.errors import TaskError, TtcError, nearest
 from ttc_bench.interchange.records import Source
+from ttc_bench.interchange.sources.batch import Batch
 from ttc_bench.interchange.sources.inspect_ai import InspectAI
+from ttc_bench.interchange.sources.lighteval import Lighteval
 from ttc_bench.interchange.sources.lm_eval import LMEval
+from ttc_bench.interchange.sources.nemo_skills import NemoSkills
+from ttc_bench.interchange.sources.search_and_learn import SearchAndLearn
+from ttc_bench.interchange.sources.table import Table
 from ttc_bench.problems.rows import SUFFIXES, Broken, stream_rows
 
-_SOURCES: tuple[Source, ...] = (InspectAI(), LMEval())
+_SOURCES: tuple[Source, ...] = (  # in order of detection: any table comes last
+    *(InspectAI(), LMEval(), Lighteval(), NemoSkills(), SearchAndLearn(), Batch(), Table()),
+)
 FORMATS = {source.name: source for source in _SOURCES}
 
 

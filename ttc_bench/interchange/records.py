@@ -5,7 +5,7 @@ To add a format: a module in sources/ with a subclass of Source, and a line in f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,11 @@ class Source(ABC):
     @abstractmethod
     def read(self, path: Path) -> Iterator[Row]:
         """The samples of a file, in its order. Raises errors.TtcError for a file that cannot be read at all."""
+
+    def beside(self, paths: Sequence[Path]) -> Source:
+        """This format, knowing what other files of the same import say of its samples, such as what was asked. A file
+        that only says something of others has no samples to `read`."""
+        return self
 
     def facts(self, path: Path) -> Facts:
         return Facts()
