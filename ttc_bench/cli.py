@@ -157,6 +157,62 @@ def merge(
     show_merged(joined(stores, into), into)
 
 
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Logs or files of samples; several are samples of one model")],
+    task: Annotated[str | None, typer.Option(help="A task or YAML file whose problems these are")] = None,
+    format: Annotated[str, typer.Option(help="Of the files; auto looks at them")] = "auto",
+    map: Annotated[
+        str | None,
+        typer.Option(help="Columns: question=COL,answer=COL,text=COL[,id=,tokens=,reasoning=,stop=,score.NAME=...]"),
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="How they were asked: direct, cot, cot-few-shot")] = "cot",
+    grader: Annotated[
+        str | None, typer.Option(help="Without --task: number, math, choice, yes-no, boolean, text")
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Counts generated tokens in place of the source: tokenizer.json, folder or hub id"),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name, in place of the source's own")] = None,
+    method: Methods = None,
+    verifier: Annotated[str | None, typer.Option(help="As in `run`; or the name of a score in the files")] = None,
+    bad_rows: Annotated[str, typer.Option(help="Rows that cannot be read: refuse the file, or skip them")] = "refuse",
+    at_least: Annotated[int, typer.Option(help="Leave out problems with fewer samples")] = 1,
+    data: Annotated[str | None, typer.Option(help="Local file or folder in place of a hub data set")] = None,
+    name: Annotated[str | None, typer.Option(help="Results folder (default imported- and the file's name)")] = None,
+    out: Annotated[str, typer.Option(help="Where results folders lie")] = "results",
+) -> None:
+    """Make pools of samples that exist: logs of inspect_ai, lm-eval, lighteval, NeMo-Skills, search-and-learn, batch
+    files of an API, tables. No model runs."""
+    from ttc_bench.backends.by_name import token_counter
+    from ttc_bench.experiment import report as report_again
+    from ttc_bench.interchange.importing import Import, import_samples
+    from ttc_bench.terminal import Progress, show, show_imported
+
+    wanted = Import(
+        files=tuple(files),
+        task=task,
+        format=format,
+        mapping=map,
+        prompt=prompt,
+        grader=grader,
+        model=model,
+        method=_names(method),
+        verifier=_names(verifier),
+        bad_rows=bad_rows,
+        at_least=at_least,
+        data=data,
+        name=name,
+        out=out,
+    )
+    imported = import_samples(wanted, token_counter(tokenizer) if tokenizer else None)
+    show_imported(imported)
+    with Progress() as progress:
+        result = asyncio.run(report_again(imported.folder, watch=progress.watch()))
+    show(result)
+
+
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="results/NAME of an earlier run")],
@@ -205,15 +261,23 @@ def tasks(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="results/NAME of an earlier run")],
-    to: Annotated[Path, typer.Option(help="FILE.jsonl or FILE.parquet")],
+    to: Annotated[
+        str, typer.Option(help="inspect, lm-eval, hf-dataset, jsonl, csv, parquet; or FILE.jsonl, .csv, .parquet")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for it (default results/NAME/export/TO)")] = None,
 ) -> None:
-    """Write a run's samples, with their grades, to JSONL or Parquet."""
+    """Write a run's samples, with their grades and scores, for other tools."""
     from ttc_bench.experiment import replay
-    from ttc_bench.report.export import check, write
+    from ttc_bench.interchange import exporting
 
-    check(to)
+    exporting.check(to)
     result = asyncio.run(replay(folder))
-    typer.echo(f"{write(result.analysis.problems, to)} samples written to {to}")
+    for line in exporting.export(result.analysis.problems, result.manifest, folder, to, out):
+        typer.echo(line)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _interruptible(work: Coroutine[Any, Any, T], stop: Stop) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
@@ -194,7 +194,7 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None, watch: Wat
     if len(config.model) != len(earlier["models"]):
         raise TtcError(f"{folder / manifest.FILE}: config.model and models do not name the same models; run it again")
     entries = dict(zip(config.model, earlier["models"], strict=True))
-    chosen = load_tasks(config)
+    chosen = load_tasks(config, folder, earlier.get("tasks", ()))
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
     with closing(Store(config.store_path, read_only=True)) as store:
@@ -218,6 +218,7 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None, watch: Wat
     notes = [note for entry in models for note in menu.remarks(entry["verifiers"])]
     if any(row.failed for row in analysis.quality):
         notes += failures(manifest.reasons(earlier))
+    notes += manifest.imported(earlier)
     analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
     described = manifest.analysed({**earlier, "models": models}, analysis)
     return Result(folder, analysis, Filled(), described)
@@ -236,14 +237,16 @@ def _store_of(folder: Path) -> str:
     return str(inside if inside.exists() else folder.parent / "samples.sqlite")
 
 
-def load_tasks(config: Config) -> list[Task]:
-    """The tasks of a run. Raises TaskError, also for few-shot prompts of a task without examples."""
+def load_tasks(config: Config, folder: Path | None = None, recorded: Sequence[Mapping[str, Any]] = ()) -> list[Task]:
+    """The tasks of a run, which may lie in its results folder; `recorded`: what run.json says of them, such as which
+    problems there are samples of. Raises TaskError, also for few-shot prompts of a task without examples."""
     data = Path(config.data) if config.data else None
+    only = {entry["name"]: frozenset(entry["only"]) for entry in recorded if "only" in entry}
     chosen = [
-        task
+        _part(task, only.get(task.name))
         for name in config.task
         for task in tasks.load(
-            name,
+            str(folder / name) if folder and name.endswith(".yaml") and (folder / name).is_file() else name,
             limit=config.limit,
             data=data,
             difficulty=config.difficulty,
@@ -254,6 +257,10 @@ def load_tasks(config: Config) -> list[Task]:
         if "cot-few-shot" in config.prompts and not task.examples:
             raise TaskError(f"{task.name} has no worked examples for cot-few-shot; add 'examples' to its YAML")
     return chosen
+
+
+def _part(task: Task, only: Collection[str] | None) -> Task:
+    return task if only is None else dataclasses.replace(task, problems=tuple(p for p in task.problems if p.id in only))
 
 
 def _served(config: Config, backends: Mapping[str, Backend]) -> Config:

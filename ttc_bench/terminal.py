@@ -23,6 +23,7 @@ from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
 from ttc_bench.errors import printable
 from ttc_bench.experiment import Result, load_tasks
+from ttc_bench.interchange.importing import Imported
 from ttc_bench.problems import tasks as task_files
 from ttc_bench.problems.reference import solve
 from ttc_bench.prompts import PROMPTS
@@ -199,6 +200,16 @@ def show_merged(taken: Sequence[Taken], into: Path) -> None:
         _plain(
             f"{sum(t.samples for t in taken):,} samples and {sum(t.scores for t in taken):,} scores went into {into}."
         )
+    )
+
+
+def show_imported(imported: Imported) -> None:
+    """Prints what came in and what did not, before anything is graded."""
+    of = f" of {imported.of_task:,}" if imported.of_task > imported.problems else ""
+    sizes = f"{imported.fewest:,}" if imported.fewest == imported.most else f"{imported.fewest:,} to {imported.most:,}"
+    console = Console(highlight=False)
+    console.print(
+        _plain(f"{imported.samples:,} samples imported: {imported.problems:,}{of} problems, {sizes} samples each.")
     )
 
 

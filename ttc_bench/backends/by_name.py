@@ -75,6 +75,13 @@ def open_model(config: Config, name: str) -> Backend:
     return make_backend(model, replace(config, base_url=base_url, max_cost=None))
 
 
+def token_counter(name: str) -> Callable[[str], int]:
+    """Counts the tokens of a text with a model's tokenizer: tokenizer.json, a folder or a hub id. Raises TtcError."""
+    from ttc_bench.backends.local.token_counter import counter
+
+    return counter(name)
+
+
 def _hf(name: str, config: Config) -> Backend:
     from ttc_bench.backends.local.hf import HFBackend
     from ttc_bench.backends.local.replicas import Replicas

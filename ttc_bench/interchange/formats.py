@@ -12,12 +12,13 @@ from ttc_bench.interchange.sources.inspect_ai import InspectAI
 from ttc_bench.interchange.sources.lighteval import Lighteval
 from ttc_bench.interchange.sources.lm_eval import LMEval
 from ttc_bench.interchange.sources.nemo_skills import NemoSkills
+from ttc_bench.interchange.sources.own import Export, Stored
 from ttc_bench.interchange.sources.search_and_learn import SearchAndLearn
 from ttc_bench.interchange.sources.table import Table
 from ttc_bench.problems.rows import SUFFIXES, Broken, stream_rows
 
 _SOURCES: tuple[Source, ...] = (  # in order of detection: any table comes last
-    *(InspectAI(), LMEval(), Lighteval(), NemoSkills(), SearchAndLearn(), Batch(), Table()),
+    *(Export(), Stored(), InspectAI(), LMEval(), Lighteval(), NemoSkills(), SearchAndLearn(), Batch(), Table()),
 )
 FORMATS = {source.name: source for source in _SOURCES}
 

@@ -36,6 +36,8 @@ class Record:
     answer: str | None = None  # that the source read
     difficulty: float | None = None  # of the problem
     repeat: int | None = None  # which sample of its problem it is, where the source numbers them
+    model: str | None = None  # whose it is, and its settings, where one file has several
+    prompt_name: str | None = None  # as in prompts.PROMPTS, where one file has several
 
 
 @dataclass(frozen=True)

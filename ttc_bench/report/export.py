@@ -1,4 +1,4 @@
-"""A run's samples as JSONL or Parquet, one row a sample with its grade, written as they come.
+"""A run's samples as JSONL, CSV or Parquet, one row a sample with its grade, written as they come.
 
 At most one problem's samples and one row group are in memory, whatever the size of the run.
 """
@@ -6,6 +6,7 @@ At most one problem's samples and one row group are in memory, whatever the size
 from __future__ import annotations
 
 import contextlib
+import csv
 import itertools
 import json
 import math
@@ -19,7 +20,7 @@ from typing import Any
 from ttc_bench.analysis.views import ProblemView, SampleView
 from ttc_bench.errors import TtcError
 
-KINDS = (".jsonl", ".parquet")
+KINDS = (".jsonl", ".csv", ".parquet")
 OF_PROBLEM = {"task": "task", "problem": "id", "question": "question", "gold": "gold", "difficulty": "difficulty"}
 OF_SAMPLE = ("prompt", "index", "text", "reasoning", "answer", "correct", "tokens", "stop_reason", "rung")
 TYPES = {"difficulty": "double", "index": "int64", "correct": "bool", "tokens": "int64"}  # of the others: string
@@ -135,21 +136,21 @@ def _array(values: list[Any], kind: Any) -> Any:
 def check(path: Path) -> None:
     """Raises TtcError where the file's ending names no format."""
     if path.suffix not in KINDS:
-        raise TtcError(f"{path}: unknown kind '{path.suffix}'; expected {' or '.join(KINDS)}")
+        raise TtcError(f"{path}: unknown kind '{path.suffix}'; expected {', '.join(KINDS)}")
 
 
 def write(problems: Collection[ProblemView], path: Path) -> int:
-    """Writes the rows to PATH.jsonl or PATH.parquet and returns their number. The file appears when it is whole. Raises
-    TtcError for another ending, or where it cannot be written."""
+    """Writes the rows to PATH.jsonl, PATH.csv or PATH.parquet and returns their number. The file appears when it is
+    whole. Raises TtcError for another ending, or where it cannot be written."""
     check(path)
     scores = score_names(problems)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = _parquet(problems, scores, part) if path.suffix == ".parquet" else _jsonl(problems, scores, part)
+        written = _WRITERS[path.suffix](problems, scores, part)
         part.replace(path)
     except OSError as error:
-        raise TtcError(f"{path} cannot be written ({error.strerror or error}); give another file with --to") from None
+        raise TtcError(f"{path} cannot be written ({error.strerror or error}); give another place") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -175,3 +176,19 @@ def _jsonl(problems: Iterable[ProblemView], scores: Sequence[str], path: Path) -
             file.write(encode(row) + "\n")
             written += 1
     return written
+
+
+def _csv(problems: Iterable[ProblemView], scores: Sequence[str], path: Path) -> int:
+    """Texts as they are, whatever a spreadsheet may make of them: this is data, to be read back."""
+    written = 0
+    columns = [*OF_PROBLEM, *OF_SAMPLE, *(f"score_{name}" for name in scores)]
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        for row in rows(problems, scores):
+            table.writerow(row)
+            written += 1
+    return written
+
+
+_WRITERS = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}

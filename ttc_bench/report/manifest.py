@@ -89,6 +89,12 @@ def reasons(manifest: dict[str, Any]) -> dict[str, int]:
     )
 
 
+def imported(manifest: dict[str, Any]) -> list[str]:
+    """What a reader must know of samples that were imported, in words."""
+    notes = manifest.get("imported", {}).get("notes", []) if isinstance(manifest.get("imported"), dict) else []
+    return [str(note) for note in notes]
+
+
 def analysed(manifest: dict[str, Any], analysis: Analysis) -> dict[str, Any]:
     """The manifest of a run whose samples were analysed again."""
     return {**manifest, **_conclusions(analysis), "analysed": now()}

@@ -118,6 +118,15 @@ class Store:
         with self._reading():
             return {index: _completion(*fields) for index, *fields in rows}
 
+    def requests(self) -> Iterator[Request]:
+        """Every request that there are samples of, in the order in which they came. Raises StoreError."""
+        for (text,) in self.rows(
+            "select request from requests where exists (select 1 from samples where samples.address = requests.address) "
+            "order by rowid"
+        ):
+            with self._reading():
+                yield _request(text)
+
     def missing(self, wanted: Iterable[tuple[Request, int | Sequence[int]]]) -> list[tuple[Request, tuple[int, ...]]]:
         """The missing indices of each request: those below n, or those among the given indices. Requests that lack none
         are left out."""

@@ -81,6 +81,7 @@ VERIFIERS: dict[str, Callable[[str, Task, frozenset[str]], Verifier]] = {
     "lowest-group-confidence": _signal("lowest_group_confidence"),  # of the least confident window: the same paper
     "checker": _checker,
 }
+RECORDED = frozenset({"logprob", "self_certainty", "tail_confidence", "lowest_group_confidence"})  # on the menu by name
 AUTO = ("self-certainty", "logprob")  # "auto": the first of these that the backend records
 
 
@@ -99,22 +100,28 @@ def make(
     one that applies to none, or is unknown, raises TaskError with the reason and the alternatives. The text after the
     first colon of a name is the verifier's own argument. `reserved`: labels that are already in use."""
     if tuple(names) == ("auto",):
-        names = [name for name in AUTO if _serves(name, tasks[0], setting.signals)][:1] or AUTO[:1]
+        scores = sorted(name for name in setting.signals - RECORDED if not name.startswith("p:"))  # of imported samples
+        names = [name for name in (*AUTO, *scores) if _serves(name, tasks[0], setting.signals)][:1] or AUTO[:1]
     verifiers: dict[str, list[Verifier]] = {task.name: [] for task in tasks}
     for name in names:
         kind, colon, argument = name.partition(":")
-        if kind in SCORERS:
+        if kind in SCORERS and name not in setting.signals:
             used = {verifier.name for chosen in verifiers.values() for verifier in chosen}
             stored = _stored(name, argument, used | set(reserved), setting)
             for task in tasks:
                 verifiers[task.name].append(stored)
-        elif name in VERIFIERS:
+        elif name in VERIFIERS or name in setting.signals:
             for task_name, verifier in _of_tasks(name, tasks, setting.signals).items():
                 verifiers[task_name].append(verifier)
         else:
-            menu = [*VERIFIERS, *(f"{scorer}:" for scorer in SCORERS)]
+            menu = [*VERIFIERS, *(f"{scorer}:" for scorer in SCORERS), *sorted(setting.signals - RECORDED)]
             raise TaskError(nearest(kind + colon, menu, "verifier"))
     return verifiers
+
+
+def _factory(name: str) -> Callable[[str, Task, frozenset[str]], Verifier]:
+    """That of a verifier without a model; a name that is not on the menu is one of the samples' own scores."""
+    return VERIFIERS.get(name) or _signal(name)
 
 
 def _of_tasks(name: str, tasks: Sequence[Task], signals: frozenset[str]) -> dict[str, Verifier]:
@@ -122,7 +129,7 @@ def _of_tasks(name: str, tasks: Sequence[Task], signals: frozenset[str]) -> dict
     verifiers, reasons = {}, []
     for task in tasks:
         try:
-            verifiers[task.name] = VERIFIERS[name](name, task, signals)
+            verifiers[task.name] = _factory(name)(name, task, signals)
         except TaskError as reason:
             reasons.append(reason)
     if not verifiers:
@@ -134,7 +141,7 @@ def _of_tasks(name: str, tasks: Sequence[Task], signals: frozenset[str]) -> dict
 
 def _serves(name: str, task: Task, signals: frozenset[str]) -> bool:
     try:
-        VERIFIERS[name](name, task, signals)
+        _factory(name)(name, task, signals)
     except TaskError:
         return False
     return True

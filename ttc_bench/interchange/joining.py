@@ -1,0 +1,166 @@
+"""Which problem a sample answers: one of the task's, by its question or its id, or one that the file itself brings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from ttc_bench.core import Grader, Problem, Task
+from ttc_bench.interchange.records import Record
+
+ANSWER_FORMAT = "State the final answer at the end."  # of tasks made from files; their samples were asked otherwise
+SLICE = 40  # characters of a question by which a prompt is searched for it
+KEPT = 5  # places of each reason that are told
+
+
+class Unfit(Exception):
+    """A record that belongs to no problem. `reason` is the same for all that fail in one way."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Joiner(ABC):
+    """Finds the problem of a record."""
+
+    task: Task
+
+    @abstractmethod
+    def problem(self, record: Record) -> Problem:
+        """Raises Unfit."""
+
+
+@dataclass
+class OfTask(Joiner):
+    """The problems of a task. A question joins by itself, alone or within a whole prompt; an id only where there is no
+    question to check it by, as files of the same problems in another order have the same numbers."""
+
+    task: Task
+    golds: int = 0  # records whose gold answer is another than the task's
+    _known: dict[tuple[str | None, str | None], Problem | Unfit] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._ids: dict[str, Problem] = {}
+        self._questions: dict[str, list[Problem]] = {}
+        for p in self.task.problems:
+            self._ids |= {p.id: p, p.id.removeprefix(f"{self.task.name}-"): p}
+            self._questions.setdefault(_plain(p.question), []).append(p)
+        self._slice = min([SLICE, *map(len, self._questions)])
+        self._starts: dict[str, list[str]] = {}
+        for question in self._questions:
+            self._starts.setdefault(question[: self._slice], []).append(question)
+
+    def problem(self, record: Record) -> Problem:
+        key = record.id, record.question
+        if key not in self._known:
+            self._known[key] = self._found(record)
+        found = self._known[key]
+        if isinstance(found, Unfit):
+            raise found
+        if record.gold is not None and found.answer is not None:
+            self.golds += not self._same_gold(record.gold, found)
+        return found
+
+    def _found(self, record: Record) -> Problem | Unfit:
+        by_id = self._ids.get(record.id) if record.id is not None else None
+        if record.question is None:
+            if by_id is None:
+                return Unfit("no question, and an id that the task does not have")
+            if record.gold is not None and by_id.answer is not None and not self._same_gold(record.gold, by_id):
+                return Unfit("no question, and another gold answer than the problem of that id")
+            return by_id
+        same = self._within(_plain(record.question))
+        if by_id in same:
+            return by_id
+        if len(same) != 1:
+            return Unfit("a question that several problems have" if same else "a question that the task does not have")
+        return same[0]
+
+    def _within(self, prompt: str) -> list[Problem]:
+        """The problems whose question this is, or ends last in it (examples come before); of those that end there the
+        longest."""
+        if prompt in self._questions:
+            return self._questions[prompt]
+        best = (0, 0, "")
+        for at in range(len(prompt) - self._slice + 1):
+            for question in self._starts.get(prompt[at : at + self._slice], ()):
+                if prompt.startswith(question, at):
+                    best = max(best, (at + len(question), len(question), question))
+        return self._questions[best[2]] if best[2] else []
+
+    def _same_gold(self, gold: str, problem: Problem) -> bool:
+        read = self.task.grader.read(gold)
+        if read is None:  # a whole worked solution, as some files have
+            read = self.task.grader.extract(gold).answer
+        return read is not None and problem.answer is not None and self.task.grader.same(read, problem.answer)
+
+
+class OfFile(Joiner):
+    """Problems that the records themselves bring: one for each id, or for each question where there are no ids."""
+
+    def __init__(self, name: str, grader: Grader) -> None:
+        self.task = Task(name, (), ANSWER_FORMAT, grader)
+        self.problems: dict[str, Problem] = {}
+        self.written: dict[str, str] = {}  # gold answers as the file writes them
+        self.reworded = 0  # records with another prompt under the id of an earlier one
+
+    def problem(self, record: Record) -> Problem:
+        if record.gold is None:
+            raise Unfit("no gold answer; name its column with --map, or a task with --task")
+        if record.question is None:
+            raise Unfit("no question; name its column with --map, or a task with --task")
+        key = record.id if record.id is not None else _plain(record.question)
+        if key in self.problems:
+            if self.written[key] != record.gold:
+                raise Unfit("another gold answer than an earlier row of the same problem")
+            self.reworded += record.question != self.problems[key].question
+            return self.problems[key]
+        grader = self.task.grader
+        answer = grader.read(record.gold)
+        if answer is None:  # a whole worked solution, as some files have
+            answer = grader.extract(record.gold).answer
+        if answer is None:
+            raise Unfit("a gold answer that the grader cannot read; choose another with --grader")
+        number = record.id if record.id is not None else str(len(self.problems))
+        self.problems[key] = Problem(f"{self.task.name}-{number}", record.question, answer, record.difficulty)
+        self.written[key] = record.gold
+        return self.problems[key]
+
+    def rows(self) -> list[dict[str, object]]:
+        """The rows of a data file that has these problems; `answer` reads as the gold was read."""
+        first = len(self.task.name) + 1
+        return [
+            {"id": p.id[first:], "question": p.question, "answer": p.answer, "difficulty": p.difficulty}
+            for p in self.problems.values()
+        ]
+
+
+@dataclass
+class Places:
+    """How many rows went one way, for each reason, and where the first of them are."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    first: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, place: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        places = self.first.setdefault(reason, [])
+        if len(places) < KEPT:
+            places.append(place)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def sentences(self, what: str) -> list[str]:
+        """A sentence for each reason: "3 rows left out: no gold answer (line 7, line 9, line 12)"."""
+        return [
+            f"{count:,} {what}: {reason} ({', '.join(self.first[reason])}{', ...' if count > KEPT else ''})"
+            for reason, count in self.counts.items()
+        ]
+
+
+def _plain(text: str) -> str:
+    """A text in which all white space is alike."""
+    return " ".join(text.split())
