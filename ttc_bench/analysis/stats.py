@@ -7,9 +7,13 @@ from dataclasses import replace
 from functools import lru_cache
 from math import comb
 
+import numpy as np
+
 from ttc_bench.analysis.intervals import ROUNDING, TAIL, difference_limits, mean_limits
 from ttc_bench.core import CurvePoint
 from ttc_bench.errors import NotEnoughSamples
+
+EVERY, FLIPS = 12, 20_000  # sign patterns: of so many differences all of them, of more so many at random
 
 
 def mean(values: Sequence[float]) -> float:
@@ -63,6 +67,32 @@ def least_difference(a: Sequence[float], b: Sequence[float], comparisons: int) -
     shared among them (Bonferroni), so that looking often proves nothing. That is one half of an equivalence test: b is
     not worse than a by more than a margin if this is above -margin (Schuirmann 1987)."""
     return _paired(a, b, TAIL / comparisons)[1]
+
+
+def sign_flip_p(differences: Sequence[float], rng: np.random.Generator) -> float:
+    """The two-sided p-value of "each difference could as well have the other sign" (Fisher 1935, Pitman 1937): the
+    share of sign patterns whose sum is at least as far from 0. Valid at any level, whatever the differences look like;
+    for differences of one size it is the exact test of McNemar. Exact for up to EVERY differences other than 0, beyond
+    that from FLIPS random patterns and the one that was seen, so at least 1 / (FLIPS + 1)."""
+    sizes = np.abs([d for d in differences if abs(d) > ROUNDING])
+    seen = abs(sum(differences)) - ROUNDING
+    if len(sizes) <= EVERY:
+        patterns = (np.arange(2 ** len(sizes))[:, None] >> np.arange(len(sizes))) & 1
+        return float((np.abs((2 * patterns - 1) @ sizes) >= seen).mean())
+    hits = 1
+    for _ in range(FLIPS // 1000):
+        hits += int((np.abs(rng.choice((-1.0, 1.0), (1000, len(sizes))) @ sizes) >= seen).sum())
+    return hits / (FLIPS + 1)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """The p-values of several tests, corrected so that all together err with the chance of one (Holm 1979): of m, the
+    i-th smallest counts m - i + 1 times, and none is smaller than a smaller one. In the order given."""
+    held, largest = [1.0] * len(chances), 0.0
+    for rank, i in enumerate(sorted(range(len(chances)), key=lambda i: chances[i])):
+        largest = max(largest, min(1.0, chances[i] * (len(chances) - rank)))
+        held[i] = largest
+    return held
 
 
 def _paired(a: Sequence[float], b: Sequence[float], tail: float) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Files of samples -> a results folder, as if its run had made them. Nothing is sampled, nothing half imported stays."""
+"""Files of samples -> a results folder, as if a run had made them: nothing is sampled, nothing half imported stays."""
 
 from __future__ import annotations
 
