@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench.analysis.analyse import Analysis, measure, merged
+from ttc_bench.analysis.graded import GradedPool
 from ttc_bench.analysis.grading import grade, score
 from ttc_bench.analysis.quality import failures
+from ttc_bench.audit.examine import examine
+from ttc_bench.audit.findings import Audit
 from ttc_bench.backends.by_name import make_backends, open_cluster, open_model
 from ttc_bench.backends.cluster.link import Cluster
 from ttc_bench.config import Config, from_fields
 from ttc_bench.core import Backend, Task, Verifier
 from ttc_bench.errors import CannotWrite, TaskError, TtcError
 from ttc_bench.grading.many import Elsewhere
+from ttc_bench.interchange.recorded import Recorded
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -186,6 +190,27 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None, watch: Wat
     """Analyses a finished or interrupted run again from its stored samples: no model is loaded, nothing is written.
     `changes` are config fields to change, such as method, verifier or samples. Raises TtcError if the samples
     are not found."""
+    async with _replayed(folder, changes, watch) as again:
+        return again.result
+
+
+async def audit(folder: Path, watch: Watch = SILENT) -> Audit:
+    """What a reviewer would ask of a run, answered from its stored samples. Raises TtcError if they are not found."""
+    async with _replayed(folder, None, watch) as again:
+        return examine(again.pools, again.result.analysis.points, again.store, Recorded.of(folder))
+
+
+@dataclass(frozen=True)
+class _Again:
+    """A run that was analysed again, with its graded pools and the open store."""
+
+    result: Result
+    pools: list[GradedPool]
+    store: Store
+
+
+@asynccontextmanager
+async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) -> AsyncIterator[_Again]:
     earlier = manifest.read(folder)
     config = from_fields({**earlier["config"], **(changes or {})}, str(folder / manifest.FILE))
     config = dataclasses.replace(
@@ -205,23 +230,24 @@ async def replay(folder: Path, changes: dict[str, Any] | None = None, watch: Wat
             for name, entry in entries.items()
         }
         verifiers = menu.for_models(config.verifiers, chosen, settings)
-        parts = []
+        parts, every = [], []
         for name, entry in entries.items():
             of_model = plan(config, chosen, name, entry["id"])
             pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
             parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
-    models = [
-        {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}
-        for name, entry in entries.items()
-    ]
-    analysis = merged(parts)
-    notes = [note for entry in models for note in menu.remarks(entry["verifiers"])]
-    if any(row.failed for row in analysis.quality):
-        notes += failures(manifest.reasons(earlier))
-    notes += manifest.imported(earlier)
-    analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
-    described = manifest.analysed({**earlier, "models": models}, analysis)
-    return Result(folder, analysis, Filled(), described)
+            every += pools
+        models = [
+            {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}
+            for name, entry in entries.items()
+        ]
+        analysis = merged(parts)
+        notes = [note for entry in models for note in menu.remarks(entry["verifiers"])]
+        if any(row.failed for row in analysis.quality):
+            notes += failures(manifest.reasons(earlier))
+        notes += manifest.imported(earlier)
+        analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
+        described = manifest.analysed({**earlier, "models": models}, analysis)
+        yield _Again(Result(folder, analysis, Filled(), described), every, store)
 
 
 def _work(filled: Mapping[str, Filled], verifiers: Mapping[str, menu.ByTask]) -> Filled:

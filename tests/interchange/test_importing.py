@@ -262,7 +262,6 @@ def test_several_models_in_a_file_are_never_mixed(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"grader": None}, "without --task, --grader says how answers are read: number, math"),
         ({"task": "gsm8k"}, "--task has a grader of its own"),
         ({"grader": "numbers"}, "did you mean number?"),
         ({"grader": "words"}, "unknown grader 'words'"),

@@ -19,6 +19,7 @@ from ttc_bench.core import Completion, Problem, Request, Sample, StopReason, Tas
 from ttc_bench.errors import CannotWrite, TtcError, nearest
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.interchange.formats import detect
+from ttc_bench.interchange.golds import golds_of, likely_grader
 from ttc_bench.interchange.joining import Joiner, OfFile, OfTask, Places, Unfit
 from ttc_bench.interchange.recorded import FILE as RECORDED
 from ttc_bench.interchange.recorded import RecordedWriter
@@ -66,8 +67,6 @@ class Import:
             raise TtcError(f"bad_rows = {self.bad_rows!r}: expected {' or '.join(BAD_ROWS)}")
         if self.at_least < 1:
             raise TtcError(f"at_least = {self.at_least}: expected 1 or more samples")
-        if self.task is None and self.grader is None:
-            raise TtcError(f"without --task, --grader says how answers are read: {', '.join(_file_graders())}")
         if self.task is not None and self.grader is not None:
             raise TtcError("--task has a grader of its own: leave --grader out, or --task")
         if self.grader is not None and self.grader not in _file_graders():
@@ -124,13 +123,18 @@ def import_samples(wanted: Import, count: Count | None = None) -> Imported:
     sources = [_source(path, wanted).beside(wanted.files) for path in wanted.files]
     identity = ID + _digest(wanted.files)
     facts = [source.facts(path) for source, path in zip(sources, wanted.files, strict=True)]
+    grader = wanted.grader
+    if wanted.task is None and grader is None:
+        grader = likely_grader(
+            gold for s, path in zip(sources, wanted.files, strict=True) for gold in golds_of(s.read(path))
+        )
     folder = Path(wanted.out) / (wanted.name or f"imported-{wanted.files[0].stem}")
     _claim(folder, identity)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         part.mkdir(parents=True)
         with closing(Store(part / STORE)) as store, RecordedWriter(part / RECORDED) as recorded:
-            taken = _Taking(wanted, identity, facts, count, store, recorded)
+            taken = _Taking(wanted, grader, identity, facts, count, store, recorded)
             for source, path in zip(sources, wanted.files, strict=True):
                 taken.read(source, path)
             imported = taken.finish(part, folder)
@@ -150,6 +154,7 @@ class _Taking:
     def __init__(
         self,
         wanted: Import,
+        grader: str | None,
         identity: str,
         facts: Sequence[Facts],
         count: Count | None,
@@ -158,9 +163,8 @@ class _Taking:
     ) -> None:
         self.wanted, self.identity, self.facts, self.count = wanted, identity, facts, count
         self.store, self.recorded = store, recorded
-        self.joiner: Joiner = (
-            OfFile(_task_name(wanted), GRADERS[wanted.grader]()) if wanted.grader else OfTask(_task(wanted))
-        )
+        self.joiner: Joiner = OfFile(_task_name(wanted), GRADERS[grader]()) if grader else OfTask(_task(wanted))
+        self.grader = grader
         self.config = _config(wanted, facts, 1, frozenset())
         self.requests: dict[str, Request] = {}
         self.problems: dict[str, Problem] = {}
@@ -228,7 +232,7 @@ class _Taking:
         done.golds = self.joiner.golds if isinstance(self.joiner, OfTask) else 0
         done.remarks = self._remarks()
         if isinstance(self.joiner, OfFile):
-            _write_task(part, self.joiner, str(self.wanted.grader))
+            _write_task(part, self.joiner, str(self.grader))
         config = _config(self.wanted, self.facts, done.most, frozenset(self.signals), self.chosen)
         task = Task(self.joiner.task.name, tuple(kept), self.joiner.task.answer_format, self.joiner.task.grader)
         described = manifest.describe(config, [task], ())
@@ -264,6 +268,8 @@ class _Taking:
             said.append(
                 f"{self.joiner.reworded:,} samples had another prompt than an earlier one of their problem's id"
             )
+        if self.grader and not self.wanted.grader:
+            said.append(f"answers are read as '{self.grader}', judging by the gold answers; --grader chooses another")
         if self.count:
             said.append("generated tokens were counted with --tokenizer; what a chat template adds is not among them")
         settings = {
