@@ -91,7 +91,7 @@ def _failure(row: Mapping[str, Any]) -> str:
 
 
 def _said(choice: Mapping[str, Any]) -> tuple[str | None, str]:
-    """The text of a choice and its thinking. A message without content (only thinking, or a refusal) is an empty text."""
+    """The text of a choice (None: it has none) and its thinking. A message with thinking only has an empty text."""
     message = choice.get("message")
     if not isinstance(message, Mapping):
         return prose(choice.get("text")), ""

@@ -16,7 +16,7 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\dT")  # the folder of a run is its time
 
 class Lighteval(Source):
     name = "lighteval"
-    about = "details of lighteval 0.10 and later (details_TASK_DATE.parquet)"
+    about = "details of lighteval (details_TASK_DATE.parquet with the columns doc and model_response)"
 
     def recognises(self, path: Path, first: Mapping[str, Any] | None) -> bool:
         return first is not None and isinstance(first.get("doc"), Mapping) and "model_response" in first
@@ -29,8 +29,8 @@ class Lighteval(Source):
                 yield from _samples(*row)
 
     def facts(self, path: Path) -> Facts:
-        """The model from a path `details/MODEL/DATE/FILE`, as lighteval writes; the task and the limit of tokens from the
-        first row."""
+        """The model from a path `details/MODEL/DATE/FILE`, as lighteval writes; the task and the limit of tokens from
+        the first row."""
         first = next((row[1] for row in stream_rows(path) if not isinstance(row, Broken)), {})
         doc = _object(first.get("doc"))
         folders = path.parts[:-2] if STAMP.match(path.parent.name) else ()

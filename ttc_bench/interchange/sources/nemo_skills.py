@@ -1,4 +1,4 @@
-"""Generations of NeMo-Skills: output-rsSEED.jsonl, one sample of each problem in each file, or output.jsonl (greedy)."""
+"""Generations of NeMo-Skills: output-rsSEED.jsonl has a sample of each problem, output.jsonl the greedy one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ttc_bench.interchange.sources.values import count, cut, level, mean, number
 from ttc_bench.problems.rows import Broken, stream_rows
 
 JUDGED = "judgement"
+OWN = {"expected_answer", "num_generated_tokens", "generation_time", "symbolic_correct"}  # columns of no other tool
 VERDICT = re.compile(r"\*{0,2}judgement\*{0,2}\s*:\s*\*{0,2}\s*(yes|no)\b", re.IGNORECASE)
 
 
@@ -20,7 +21,7 @@ class NemoSkills(Source):
     about = "generations of NeMo-Skills (output-rsSEED.jsonl, output.jsonl); give the files of all seeds"
 
     def recognises(self, path: Path, first: Mapping[str, Any] | None) -> bool:
-        return first is not None and "generation" in first and bool({"expected_answer", "problem"} & set(first))
+        return first is not None and "generation" in first and bool(OWN & set(first))
 
     def read(self, path: Path) -> Iterator[Row]:
         for row in stream_rows(path):

@@ -1,5 +1,5 @@
-"""Completions of search-and-learn (Hugging Face, "Scaling test-time compute with open models"): one row a problem, its n
-completions in a list, and for each the scores of its steps by a process reward model."""
+"""Completions of search-and-learn (Hugging Face, "Scaling test-time compute with open models"): a row for a problem,
+its n completions in a list, and for each the scores of its steps by a process reward model."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def process_scores(steps: Any) -> dict[str, float]:
 
 
 def _searched(path: Path) -> bool:
-    """Whether the first row has the tokens of a search, which nobody counted: -1 (dvts), or 0 for each (beam search)."""
+    """Whether the first row has the tokens of a search, not counted: -1 (dvts), or 0 for each (beam search)."""
     first = next((row[1] for row in stream_rows(path) if not isinstance(row, Broken)), {})
     tokens = first.get("completion_tokens")
     return number(tokens) == -1 or (isinstance(tokens, list) and tokens != [] and not any(map(count, tokens)))

@@ -34,8 +34,8 @@ GUESSES = {  # columns that say by their name what they hold, the likeliest firs
 
 
 def parse(words: str) -> dict[str, str]:
-    """The fields of --map and their columns. Raises TtcError for one that is not FIELD=COLUMN, is unknown or named twice,
-    and where the text, or what names the problem, is missing."""
+    """The fields of --map and their columns. Raises TtcError for one that is not FIELD=COLUMN, is unknown or named
+    twice, and where the text, or what names the problem, is missing."""
     mapping: dict[str, str] = {}
     for word in filter(None, (part.strip() for part in words.split(","))):
         field, equals, column = (part.strip() for part in word.partition("="))
@@ -131,20 +131,21 @@ def _samples(place: str, found: dict[str, Any], cells: bool) -> Iterator[Row]:
     """The samples of a row. A single value beside a list of k texts says nothing of each of them, so it counts only
     where k is 1."""
     own = {field: _listed(value) if cells else value for field, value in found.items() if field not in OF_PROBLEM}
-    texts = own["text"] if isinstance(own["text"], list) else [found["text"]]
-    if cells and texts and not any(isinstance(said, str) for said in texts):  # a text that looks like a list: "[1, 2]"
-        texts = [found["text"]]
+    texts = own.pop("text")
+    if cells and isinstance(texts, list) and texts and not any(isinstance(said, str) for said in texts):
+        texts = found["text"]  # a text that looks like a list: "[1, 2]"
+    several = isinstance(texts, list)
+    texts = texts if several else [texts]
     if not texts:
         yield Broken(place, "an empty list of texts")
         return
-    columns = {}
     for field, value in own.items():
-        alone = not isinstance(value, list)
-        columns[field] = (
-            texts if field == "text" else ([value] if len(texts) == 1 else [None] * len(texts)) if alone else value
-        )
-        if len(columns[field]) != len(texts):
-            yield Broken(place, f"{len(texts)} texts, but {len(columns[field])} values for {field}")
+        if not isinstance(value, list) or (
+            not several and field.startswith(SCORE)
+        ):  # a score for each step of one text
+            own[field] = [value if len(texts) == 1 else None] * len(texts)
+        elif len(value) != len(texts):
+            yield Broken(place, f"{len(texts)} texts, but {len(value)} values for {field}")
             return
     gold = found.get("answer")
     if isinstance(gold, list):
@@ -159,12 +160,12 @@ def _samples(place: str, found: dict[str, Any], cells: bool) -> Iterator[Row]:
         "difficulty": level(found.get("difficulty")),
     }
     for i, said in enumerate(texts):
-        here = f"{place}, sample {i + 1}" if isinstance(own["text"], list) else place
+        here = f"{place}, sample {i + 1}" if several else place
         written = text(said)
         if written is None:
             yield Broken(here, "no text")
         else:
-            yield _record(here, written, {field: values[i] for field, values in columns.items()}, shared)
+            yield _record(here, written, {field: values[i] for field, values in own.items()}, shared)
 
 
 def _record(here: str, said: str, own: dict[str, Any], shared: dict[str, Any]) -> Record:

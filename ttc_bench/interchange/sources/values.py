@@ -1,4 +1,4 @@
-"""Values as strangers write them, read into what a Record holds, or None where they say nothing. Nothing here raises."""
+"""Values as strangers write them, read into what a Record holds; None where they say nothing. Nothing here raises."""
 
 from __future__ import annotations
 
