@@ -24,7 +24,7 @@ from typing import Any
 WORDS = (
     "first we note that the number of apples in each box is given so total cost can be found by adding both parts then "
     "subtract what she paid before and divide by how many days remain because every week has seven of them"
-).split()
+)
 K = 8
 MAP = "question=problem,answer=answer,text=completions,tokens=completion_tokens,id=unique_id"
 KINDS = {"map-jsonl": ".jsonl", "search-and-learn": ".jsonl", "parquet": ".parquet"}
@@ -32,8 +32,8 @@ KINDS = {"map-jsonl": ".jsonl", "search-and-learn": ".jsonl", "parquet": ".parqu
 
 def rows() -> Iterator[dict[str, Any]]:
     """Rows of search-and-learn without end."""
-    rng = random.Random(0)
-    body = " ".join(rng.choice(WORDS) for _ in range(3000))
+    rng, words = random.Random(0), WORDS.split()
+    body = " ".join(rng.choice(words) for _ in range(3000))
     number = 0
     while True:
         starts = [rng.randrange(len(body) - 1000) for _ in range(K)]

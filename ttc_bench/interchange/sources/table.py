@@ -140,9 +140,7 @@ def _samples(place: str, found: dict[str, Any], cells: bool) -> Iterator[Row]:
         yield Broken(place, "an empty list of texts")
         return
     for field, value in own.items():
-        if not isinstance(value, list) or (
-            not several and field.startswith(SCORE)
-        ):  # a score for each step of one text
+        if not isinstance(value, list) or (not several and field.startswith(SCORE)):  # scores of its steps
             own[field] = [value if len(texts) == 1 else None] * len(texts)
         elif len(value) != len(texts):
             yield Broken(place, f"{len(texts)} texts, but {len(value)} values for {field}")
