@@ -54,6 +54,26 @@ Verifiers = Annotated[
 PromptName = Annotated[
     str | None, typer.Option(help="Prompt that voting methods sample with: direct, cot, cot-few-shot (default cot)")
 ]
+OfTask = Annotated[
+    str | None, typer.Option("--task", help="A task or YAML file whose problems these are (default those in the files)")
+]
+Format = Annotated[str, typer.Option(help="Of the files, such as inspect or lm-eval; auto looks at them")]
+Map = Annotated[
+    str | None,
+    typer.Option(help="Columns: question=COL,answer=COL,text=COL[,id=,tokens=,reasoning=,stop=,score.NAME=, ...]"),
+]
+AskedWith = Annotated[str, typer.Option(help="How they were asked: direct, cot, cot-few-shot")]
+Grader = Annotated[
+    str | None,
+    typer.Option(help="Where there is no --task: number, math, choice, yes-no, boolean, text (default by the golds)"),
+]
+Tokenizer = Annotated[
+    str | None, typer.Option(help="Counts generated tokens in place of the source: tokenizer.json, folder or hub id")
+]
+OfModel = Annotated[str | None, typer.Option("--model", help="The model's name; of several in a file, which one")]
+BadRows = Annotated[str, typer.Option(help="Rows that cannot be read: refuse the files, or skip them")]
+AtLeast = Annotated[int, typer.Option(help="Leave out problems with fewer samples")]
+Data = Annotated[str | None, typer.Option(help="Local file or folder in place of a hub data set")]
 Samples = Annotated[int | None, typer.Option(help="Samples per problem; stored ones are not made again (default 8)")]
 
 
@@ -67,7 +87,7 @@ def run(
     samples: Samples = None,
     limit: Annotated[int | None, typer.Option(help="Only the first problems of each task")] = None,
     difficulty: Annotated[str | None, typer.Option(help="Range for generated tasks, such as 2-5")] = None,
-    data: Annotated[str | None, typer.Option(help="Local file or folder in place of a hub data set")] = None,
+    data: Data = None,
     skip_bad_problems: Annotated[
         bool | None,
         typer.Option("--skip-bad-problems", help="Leave out, and count, those with unreadable gold answers"),
@@ -160,57 +180,82 @@ def merge(
 @app.command("import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help="Logs or files of samples; several are samples of one model")],
-    task: Annotated[str | None, typer.Option(help="A task or YAML file whose problems these are")] = None,
-    format: Annotated[str, typer.Option(help="Of the files; auto looks at them")] = "auto",
-    map: Annotated[
-        str | None,
-        typer.Option(help="Columns: question=COL,answer=COL,text=COL[,id=,tokens=,reasoning=,stop=,score.NAME=...]"),
-    ] = None,
-    prompt: Annotated[str, typer.Option(help="How they were asked: direct, cot, cot-few-shot")] = "cot",
-    grader: Annotated[
-        str | None, typer.Option(help="Without --task: number, math, choice, yes-no, boolean, text")
-    ] = None,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(help="Counts generated tokens in place of the source: tokenizer.json, folder or hub id"),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The model's name, in place of the source's own")] = None,
+    task: OfTask = None,
+    format: Format = "auto",
+    map: Map = None,
+    prompt: AskedWith = "cot",
+    grader: Grader = None,
+    tokenizer: Tokenizer = None,
+    model: OfModel = None,
+    bad_rows: BadRows = "refuse",
+    at_least: AtLeast = 1,
+    data: Data = None,
     method: Methods = None,
-    verifier: Annotated[str | None, typer.Option(help="As in `run`; or the name of a score in the files")] = None,
-    bad_rows: Annotated[str, typer.Option(help="Rows that cannot be read: refuse the file, or skip them")] = "refuse",
-    at_least: Annotated[int, typer.Option(help="Leave out problems with fewer samples")] = 1,
-    data: Annotated[str | None, typer.Option(help="Local file or folder in place of a hub data set")] = None,
+    verifier: Annotated[str | None, typer.Option(help="As in `run`, or the name of a score in the files")] = None,
     name: Annotated[str | None, typer.Option(help="Results folder (default imported- and the file's name)")] = None,
     out: Annotated[str, typer.Option(help="Where results folders lie")] = "results",
 ) -> None:
     """Make pools of samples that exist: logs of inspect_ai, lm-eval, lighteval, NeMo-Skills, search-and-learn, batch
     files of an API, tables. No model runs."""
-    from ttc_bench.backends.by_name import token_counter
+    flags = {key: value for key, value in locals().items() if key != "tokenizer"}
     from ttc_bench.experiment import report as report_again
-    from ttc_bench.interchange.importing import Import, import_samples
-    from ttc_bench.terminal import Progress, show, show_imported
+    from ttc_bench.terminal import Progress, show
 
-    wanted = Import(
-        files=tuple(files),
-        task=task,
-        format=format,
-        mapping=map,
-        prompt=prompt,
-        grader=grader,
-        model=model,
-        method=_names(method),
-        verifier=_names(verifier),
-        bad_rows=bad_rows,
-        at_least=at_least,
-        data=data,
-        name=name,
-        out=out,
-    )
-    imported = import_samples(wanted, token_counter(tokenizer) if tokenizer else None)
-    show_imported(imported)
+    folder = _imported(flags, tokenizer)
     with Progress() as progress:
-        result = asyncio.run(report_again(imported.folder, watch=progress.watch()))
+        result = asyncio.run(report_again(folder, watch=progress.watch()))
     show(result)
+
+
+def _imported(flags: dict[str, Any], tokenizer: str | None) -> Path:
+    """The results folder of an import with these flags; says what came in."""
+    from ttc_bench.backends.by_name import token_counter
+    from ttc_bench.interchange.importing import Import, import_samples
+    from ttc_bench.terminal import show_imported
+
+    mapping = flags.pop("map")
+    flags = {**flags, "files": tuple(flags["files"]), "mapping": mapping}
+    flags |= {key: _names(flags[key]) for key in ("method", "verifier") if key in flags}
+    imported = import_samples(Import(**flags), token_counter(tokenizer) if tokenizer else None)
+    show_imported(imported)
+    return imported.folder
+
+
+@app.command()
+def audit(
+    target: Annotated[list[Path], typer.Argument(help="results/NAME, or files as for `import`")],
+    task: OfTask = None,
+    format: Format = "auto",
+    map: Map = None,
+    prompt: AskedWith = "cot",
+    grader: Grader = None,
+    tokenizer: Tokenizer = None,
+    model: OfModel = None,
+    bad_rows: BadRows = "refuse",
+    at_least: AtLeast = 1,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for audit.md and audit.json (default results/NAME)")] = None,
+) -> None:
+    """Ask of any run what a reviewer would, from its samples alone. No model runs."""
+    flags = {key: value for key, value in locals().items() if key not in ("tokenizer", "target", "out")}
+    from tempfile import TemporaryDirectory
+
+    from ttc_bench.audit import telling
+    from ttc_bench.experiment import audit as audited
+
+    with TemporaryDirectory(prefix="ttc-bench-") as place:
+        of_results = len(target) == 1 and target[0].is_dir()
+        name = target[0].stem
+        folder = (
+            target[0] if of_results else _imported({**flags, "files": target, "name": name, "out": place}, tokenizer)
+        )
+        result = asyncio.run(audited(folder))
+    for line in telling.lines(result):
+        typer.echo(line)
+    if where := out or (target[0] if of_results else None):
+        where.mkdir(parents=True, exist_ok=True)
+        telling.write(result, where)
+        typer.echo(f"Written to {where}/: {', '.join(reversed(telling.FILES))}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import comb, sqrt
 from pathlib import Path
 
@@ -21,8 +22,9 @@ def test_samples_of_one_problem_are_not_independent(tmp_path: Path) -> None:
     """Of 12 problems half are always right and half always wrong: the variance over problems is 12/11 / 4 / 12, that of
     96 samples 1/4 / 96. So the design effect is 8 * 12 / 11: a problem's samples are worth about one."""
     m = material(tmp_path, *([says("1" if p % 2 else "2", i) for i in range(8)] for p in range(12)))
-    (found,) = dependence(m)
+    (found,) = dependence(replace(m, imported=True))
     assert found.severity == "notable"
+    assert [f.severity for f in dependence(m)] == ["fine"]  # our own intervals are over problems
     assert found.numbers["design effect"] == pytest.approx(8 * 12 / 11)
     assert found.numbers["ratio"] == pytest.approx(sqrt(8), rel=0.2)
     assert found.points == pytest.approx(found.numbers["half width"] - found.numbers["half width, independent"])

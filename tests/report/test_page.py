@@ -430,3 +430,22 @@ def test_several_models_have_a_section_of_their_own(tmp_path: Path) -> None:
     assert not re.search(r"<style|style=|<script|<image|href", section)  # the policy of the page would refuse them
     written(tmp_path / "one.html", story(), RUN, QUALITY, problems(2))
     assert "Size against thinking" not in (tmp_path / "one.html").read_text(encoding="utf-8")
+
+
+def test_what_a_reader_must_know_stands_under_the_quality(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    written(path, story(), RUN, QUALITY, [], notes=["the <b>tokens</b> are not known"])
+    page = path.read_text(encoding="utf-8")
+    assert "<li>the &lt;b&gt;tokens&lt;/b&gt; are not known</li>" in page
+    written(path, story(), RUN, QUALITY, [], notes=[])
+    assert "reservations" not in path.read_text(encoding="utf-8").split("</style>")[1].split("<script")[0]
+
+
+def test_a_page_without_tokens_is_about_samples(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    points = [replace(p, tokens=None, total_tokens=None, flops=None, pareto=False) for p in story()]
+    written(path, points, RUN, [replace(QUALITY[0], truncated=None)], [])
+    page = path.read_text(encoding="utf-8")
+    assert "Accuracy against samples" in page
+    assert page.count("<td>not known</td>") == 2 * len(points)
+    assert '<td class="warn">not known</td>' in page

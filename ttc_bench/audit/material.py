@@ -49,6 +49,7 @@ class Material:
     written: tuple[Written, ...]
     verdicts: tuple[Verdicts, ...]
     store: Store
+    imported: bool = False  # whether somebody else drew conclusions from these samples
 
     @property
     def name(self) -> str:
@@ -93,6 +94,7 @@ def gather(pool: GradedPool, store: Store, recorded: Recorded | None) -> Materia
         tuple(_aligned(sizes[g.request.address], g) if g.request and len(g) else _nothing() for g in pool.problems),
         tuple(verdicts.get(g.problem.id, NOTHING).at(g.samples.index) for g in pool.problems),
         store,
+        recorded is not None,
     )
 
 

@@ -34,7 +34,15 @@ def dependence(m: Material) -> Iterator[Finding]:
         + ("" if effect is None else f", design effect {effect:.1f}")
     )
     yield Finding(
-        *("dependence", m.name, "notable" if ratio >= WIDER else "fine", sentence, ours - naive, naive, ours),
+        *(
+            "dependence",
+            m.name,
+            "notable" if ratio >= WIDER and m.imported else "fine",
+            sentence,
+            ours - naive,
+            naive,
+            ours,
+        ),
         numbers={"ratio": ratio, "design effect": effect, "half width": ours, "half width, independent": naive},
     )
 

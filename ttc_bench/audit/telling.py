@@ -83,7 +83,8 @@ def _named(e: Evidence) -> str:
 
 
 def _facts(e: Evidence) -> str:
-    return ", ".join(f"{name} {_value(value)}" for name, value in e.facts.items())
+    told = {name: value for name, value in e.facts.items() if not isinstance(value, bool)}  # flags are for audit.json
+    return ", ".join(f"{name} {_value(value)}" for name, value in told.items())
 
 
 def _value(value: Any) -> str:

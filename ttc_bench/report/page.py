@@ -75,6 +75,8 @@ def write_report(
         verifiers=report_verifiers.section(analysis.diagnoses),
         budgets=report_thinking.section(analysis.budgets, analysis.findings),
         quality=_quality(analysis.quality),
+        notes=_notes(analysis.notes),
+        cost="samples" if charts.axes(points)[0] == "samples" else "tokens",
         manifest=_text(json.dumps(run, indent=2, default=str, ensure_ascii=False)),
         held="\n".join(f'<p class="note">{_text(sentence)}</p>' for sentence in samples.sentences()),
         data="\n".join([browser.packed("charts", specs), browser.packed("figures", figures), samples.index]),
@@ -195,6 +197,12 @@ def _quality(rows: Sequence[Quality]) -> str:
     heads = ("samples of", *SHARES.values(), "samples", "problems")
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+
+
+def _notes(notes: Sequence[str]) -> str:
+    """What a reader must know, as a list; empty if that is nothing."""
+    items = "".join(f"<li>{_text(note)}</li>" for note in notes)
+    return f'<ul class="reservations">{items}</ul>' if items else ""
 
 
 def _text(value: str) -> str:
