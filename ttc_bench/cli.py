@@ -62,7 +62,9 @@ Map = Annotated[
     str | None,
     typer.Option(help="Columns: question=COL,answer=COL,text=COL[,id=,tokens=,reasoning=,stop=,score.NAME=, ...]"),
 ]
-AskedWith = Annotated[str, typer.Option(help="How they were asked: direct, cot, cot-few-shot")]
+AskedWith = Annotated[
+    str, typer.Option(help="How they were asked: direct, cot, cot-few-shot; several where the rows tell")
+]
 Grader = Annotated[
     str | None,
     typer.Option(help="Where there is no --task: number, math, choice, yes-no, boolean, text (default by the golds)"),
@@ -179,7 +181,9 @@ def merge(
 
 @app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Logs or files of samples; several are samples of one model")],
+    files: Annotated[
+        list[str], typer.Argument(help="Logs or files of samples of one model: FILE, or PROMPT=FILE, as direct=a.jsonl")
+    ],
     task: OfTask = None,
     format: Format = "auto",
     map: Map = None,
@@ -210,7 +214,8 @@ def import_(
 def _imported(flags: dict[str, Any], tokenizer: str | None) -> Path:
     """The results folder of an import with these flags; says what came in."""
     from ttc_bench.backends.by_name import token_counter
-    from ttc_bench.interchange.importing import Import, import_samples
+    from ttc_bench.interchange.importing import import_samples
+    from ttc_bench.interchange.wanted import Import
     from ttc_bench.terminal import show_imported
 
     mapping = flags.pop("map")
@@ -223,7 +228,7 @@ def _imported(flags: dict[str, Any], tokenizer: str | None) -> Path:
 
 @app.command()
 def audit(
-    target: Annotated[list[Path], typer.Argument(help="results/NAME, or files as for `import`")],
+    target: Annotated[list[str], typer.Argument(help="results/NAME, or files as for `import`")],
     task: OfTask = None,
     format: Format = "auto",
     map: Map = None,
@@ -244,15 +249,12 @@ def audit(
     from ttc_bench.experiment import audit as audited
 
     with TemporaryDirectory(prefix="ttc-bench-") as place:
-        of_results = len(target) == 1 and target[0].is_dir()
-        name = target[0].stem
-        folder = (
-            target[0] if of_results else _imported({**flags, "files": target, "name": name, "out": place}, tokenizer)
-        )
+        of_results = Path(target[0]) if len(target) == 1 and Path(target[0]).is_dir() else None
+        folder = of_results or _imported({**flags, "files": target, "name": "audit", "out": place}, tokenizer)
         result = asyncio.run(audited(folder))
     for line in telling.lines(result):
         typer.echo(line)
-    if where := out or (target[0] if of_results else None):
+    if where := out or of_results:
         where.mkdir(parents=True, exist_ok=True)
         telling.write(result, where)
         typer.echo(f"Written to {where}/: {', '.join(reversed(telling.FILES))}")

@@ -23,7 +23,7 @@ from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
 from ttc_bench.errors import printable
 from ttc_bench.experiment import Result, load_tasks
-from ttc_bench.interchange.importing import Imported
+from ttc_bench.interchange.outcome import Imported
 from ttc_bench.problems import tasks as task_files
 from ttc_bench.problems.reference import solve
 from ttc_bench.prompts import PROMPTS

@@ -13,9 +13,11 @@ import pytest
 from ttc_bench.core import Usage
 from ttc_bench.errors import TtcError
 from ttc_bench.interchange import formats
-from ttc_bench.interchange.importing import Import, Imported, import_samples
+from ttc_bench.interchange.importing import import_samples
+from ttc_bench.interchange.outcome import Imported
 from ttc_bench.interchange.recorded import Recorded
 from ttc_bench.interchange.records import Facts, Hole, Record, Row, Source
+from ttc_bench.interchange.wanted import Import
 from ttc_bench.problems.rows import Broken
 from ttc_bench.sampling.store import Store
 
@@ -60,7 +62,7 @@ def taken(folder: Path, monkeypatch: pytest.MonkeyPatch, source: Source, **field
     monkeypatch.setattr(formats, "FORMATS", {"given": source})
     (folder / "f.log").write_text(repr(source.__dict__), encoding="utf-8")
     return import_samples(
-        Import(**{"files": (folder / "f.log",), "grader": "number", "out": str(folder / "results"), **fields})
+        Import(**{"files": (str(folder / "f.log"),), "grader": "number", "out": str(folder / "results"), **fields})
     )
 
 
@@ -142,7 +144,7 @@ def test_what_a_source_does_not_count_is_unknown(tmp_path: Path, monkeypatch: py
 def test_a_tokenizer_counts_in_place_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "FORMATS", {"given": Given(record(reasoning="so so", completion=900, prompt=3))})
     (tmp_path / "f.log").write_text("", encoding="utf-8")
-    wanted = Import(files=(tmp_path / "f.log",), grader="number", out=str(tmp_path))
+    wanted = Import(files=(str(tmp_path / "f.log"),), grader="number", out=str(tmp_path))
     imported = import_samples(wanted, count=lambda text: len(text.split()))
     assert stored(imported) == [Usage(completion=6, source="completion")]
     assert any("--tokenizer" in remark for remark in imported.remarks)
@@ -272,7 +274,7 @@ def test_several_models_in_a_file_are_never_mixed(tmp_path: Path, monkeypatch: p
 )
 def test_wishes_that_cannot_work(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(TtcError, match=message):
-        Import(**{"files": (Path("f"),), "grader": "number", **fields})
+        Import(**{"files": ("f",), "grader": "number", **fields})
 
 
 def test_files_that_cannot_be_imported_are_one_line(ttc: Run, tmp_path: Path) -> None:

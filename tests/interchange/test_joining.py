@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ttc_bench.core import Problem, Task
 from ttc_bench.grading.graders import GRADERS
-from ttc_bench.interchange.joining import OfFile, OfTask, Places, Unfit
+from ttc_bench.interchange.joining import OfFile, OfTask, Unfit
 from ttc_bench.interchange.records import Record
+from ttc_bench.problems import tasks
 
 QUESTIONS = ("What is 2 + 3?", "What is 2 + 3? And what is\ntwice that?", "Ann has 4 apples. How many has she?")
 TASK = Task(
@@ -70,7 +73,7 @@ def test_gold_answers_that_differ_are_counted_and_the_tasks_own_counts() -> None
     assert joiner.golds == 1
 
 
-def test_problems_of_a_file_are_one_for_each_id_or_question() -> None:
+def test_problems_of_a_file_are_one_for_each_id_or_question(tmp_path: Path) -> None:
     joiner = OfFile("mine", GRADERS["number"]())
     first = joiner.problem(Record("", "", id="a", question="1 + 1?", gold="2.0"))
     assert (first.id, first.answer) == ("mine-a", "2")
@@ -78,7 +81,9 @@ def test_problems_of_a_file_are_one_for_each_id_or_question() -> None:
     assert joiner.reworded == 1
     assert joiner.problem(Record("", "", question="1 +  2?", gold="3")).id == "mine-1"
     assert joiner.problem(Record("", "", question="1 + 2?", gold="3")).id == "mine-1"
-    assert [row["id"] for row in joiner.rows()] == ["a", "1"]
+    joiner.write(tmp_path, "number")
+    (loaded,) = tasks.load(str(tmp_path / "task.yaml"))
+    assert loaded.problems == tuple(joiner.problems.values())
 
 
 @pytest.mark.parametrize(
@@ -95,15 +100,3 @@ def test_a_row_that_makes_no_problem(fields: dict[str, str], reason: str) -> Non
     joiner.problem(Record("", "", id="a", question="1 + 1?", gold="2"))
     with pytest.raises(Unfit, match=reason):
         joiner.problem(Record("", "", **fields))  # type: ignore[arg-type]
-
-
-def test_places_are_counted_and_the_first_are_named() -> None:
-    places = Places()
-    for i in range(7):
-        places.add("no gold", f"line {i}")
-    places.add("torn", "line 9")
-    assert places.total == 8
-    assert places.sentences("rows left out") == [
-        "7 rows left out: no gold (line 0, line 1, line 2, line 3, line 4, ...)",
-        "1 rows left out: torn (line 9)",
-    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -12,18 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ttc_bench.config import Config
 from ttc_bench.core import Completion, Problem, Request, Sample, StopReason, Task, TokenSource, Usage
-from ttc_bench.errors import CannotWrite, TtcError, nearest
+from ttc_bench.errors import CannotWrite, TtcError
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.interchange.formats import detect
 from ttc_bench.interchange.golds import golds_of, likely_grader
-from ttc_bench.interchange.joining import Joiner, OfFile, OfTask, Places, Unfit
+from ttc_bench.interchange.joining import Joiner, OfFile, OfTask, Unfit
+from ttc_bench.interchange.outcome import Imported
 from ttc_bench.interchange.recorded import FILE as RECORDED
 from ttc_bench.interchange.recorded import RecordedWriter
 from ttc_bench.interchange.records import Facts, Hole, Record, Source
+from ttc_bench.interchange.wanted import Import, config_of
 from ttc_bench.problems import tasks
 from ttc_bench.problems.rows import Broken
 from ttc_bench.prompts import PROMPTS
@@ -31,87 +29,8 @@ from ttc_bench.report import manifest
 from ttc_bench.sampling.store import Store
 
 ID = "import:"  # with the digest of the files: the identity of a model whose samples were imported
-STORE, TASK = "samples.sqlite", "task.yaml"
-BAD_ROWS = ("refuse", "skip")
-METHODS = {  # of a prompt, where none are asked for
-    "direct": ("direct", "self-consistency"),
-    "cot": ("cot", "self-consistency"),
-    "cot-few-shot": ("cot-few-shot", "self-consistency"),
-}
+STORE = "samples.sqlite"
 Count = Callable[[str], int]  # tokens of a text
-
-
-@dataclass(frozen=True, kw_only=True)
-class Import:
-    """What to import, and as what. Raises TtcError at construction for values that cannot work."""
-
-    files: tuple[Path, ...]
-    task: str | None = None  # a task's name or YAML file; None: the problems come from the files
-    format: str = "auto"
-    mapping: str | None = None  # question=COLUMN,...
-    prompt: str = "cot"
-    grader: str | None = None
-    model: str | None = None  # in place of the name that the files give
-    name: str | None = None
-    out: str = "results"
-    data: str | None = None
-    method: tuple[str, ...] = ()
-    verifier: tuple[str, ...] = ()
-    bad_rows: str = "refuse"
-    at_least: int = 1  # samples; problems with fewer are left out
-
-    def __post_init__(self) -> None:
-        if self.prompt not in PROMPTS:
-            raise TtcError(nearest(self.prompt, list(PROMPTS), "prompt"))
-        if self.bad_rows not in BAD_ROWS:
-            raise TtcError(f"bad_rows = {self.bad_rows!r}: expected {' or '.join(BAD_ROWS)}")
-        if self.at_least < 1:
-            raise TtcError(f"at_least = {self.at_least}: expected 1 or more samples")
-        if self.task is not None and self.grader is not None:
-            raise TtcError("--task has a grader of its own: leave --grader out, or --task")
-        if self.grader is not None and self.grader not in _file_graders():
-            raise TtcError(nearest(self.grader, _file_graders(), "grader"))
-
-
-@dataclass
-class Imported:
-    """What an import took, and what it left."""
-
-    folder: Path
-    samples: int = 0
-    problems: int = 0
-    of_task: int = 0  # problems that the task has
-    fewest: int = 0  # samples of a problem
-    most: int = 0
-    duplicates: int = 0  # samples with the text of an earlier one of their problem
-    holes: Places = field(default_factory=Places)
-    broken: Places = field(default_factory=Places)
-    unmatched: Places = field(default_factory=Places)
-    few: int = 0  # problems left out, as they have fewer samples than asked for
-    golds: int = 0  # samples whose gold answer is not the task's
-    remarks: list[str] = field(default_factory=list)
-
-    def sentences(self) -> list[str]:
-        """What a reader of the results must know, in words."""
-        said = [
-            *self.broken.sentences("rows left out"),
-            *self.unmatched.sentences("samples left out"),
-            *self.holes.sentences("samples failed where they were made"),
-        ]
-        if self.golds:
-            said.append(
-                f"{self.golds:,} samples came with another gold answer than the task's, which is the one that counts"
-            )
-        if self.few:
-            said.append(f"{self.few:,} problems left out, as they have too few samples")
-        if self.fewest < self.most:
-            said.append(
-                f"problems have {self.fewest:,} to {self.most:,} samples, so curves end at k = {self.fewest:,}; "
-                "--at-least N leaves out those with fewer"
-            )
-        if self.duplicates:
-            said.append(f"{self.duplicates:,} samples repeat an earlier one of their problem word for word")
-        return [*said, *self.remarks]
 
 
 def import_samples(wanted: Import, count: Count | None = None) -> Imported:
@@ -120,23 +39,22 @@ def import_samples(wanted: Import, count: Count | None = None) -> Imported:
 
     Raises TtcError, and leaves no trace, where a file cannot be read, a row is broken (unless they are to be skipped),
     no sample fits the task, or the folder belongs to something else."""
-    sources = [_source(path, wanted).beside(wanted.files) for path in wanted.files]
-    identity = ID + _digest(wanted.files)
-    facts = [source.facts(path) for source, path in zip(sources, wanted.files, strict=True)]
+    paths = wanted.paths
+    sources = [_source(path, wanted).beside(paths) for path in paths]
+    identity = ID + _digest(paths)
+    facts = [source.facts(path) for source, path in zip(sources, paths, strict=True)]
     grader = wanted.grader
     if wanted.task is None and grader is None:
-        grader = likely_grader(
-            gold for s, path in zip(sources, wanted.files, strict=True) for gold in golds_of(s.read(path))
-        )
-    folder = Path(wanted.out) / (wanted.name or f"imported-{wanted.files[0].stem}")
+        grader = likely_grader(gold for s, path in zip(sources, paths, strict=True) for gold in golds_of(s.read(path)))
+    folder = Path(wanted.out) / (wanted.name or f"imported-{wanted.title}")
     _claim(folder, identity)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         part.mkdir(parents=True)
         with closing(Store(part / STORE)) as store, RecordedWriter(part / RECORDED) as recorded:
             taken = _Taking(wanted, grader, identity, facts, count, store, recorded)
-            for source, path in zip(sources, wanted.files, strict=True):
-                taken.read(source, path)
+            for source, (path, prompt) in zip(sources, wanted.inputs, strict=True):
+                taken.read(source, path, prompt)
             imported = taken.finish(part, folder)
         if folder.exists():
             shutil.rmtree(folder)
@@ -146,6 +64,15 @@ def import_samples(wanted: Import, count: Count | None = None) -> Imported:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return imported
+
+
+@dataclass
+class _Pool:
+    """The samples of one problem under one prompt, so far."""
+
+    request: Request
+    samples: int = 0
+    texts: set[int] = field(default_factory=set)  # hashes
 
 
 class _Taking:
@@ -165,17 +92,15 @@ class _Taking:
         self.store, self.recorded = store, recorded
         self.joiner: Joiner = OfFile(_task_name(wanted), GRADERS[grader]()) if grader else OfTask(_task(wanted))
         self.grader = grader
-        self.config = _config(wanted, facts, 1, frozenset())
-        self.requests: dict[str, Request] = {}
+        self.config = config_of(wanted, facts, 1, frozenset())
         self.problems: dict[str, Problem] = {}
-        self.counts: dict[str, int] = {}
-        self.texts: dict[str, set[int]] = {}
+        self.pools: dict[tuple[str, str], _Pool] = {}  # by prompt and problem
         self.signals: set[str] = set()
         self.imported = Imported(Path())
         self.chosen: str | None = None  # of several models in a file
 
-    def read(self, source: Source, path: Path) -> None:
-        """Takes the samples of a file."""
+    def read(self, source: Source, path: Path, prompt: str | None) -> None:
+        """Takes the samples of a file. `prompt`: that they were asked with; None: each says it."""
         for row in source.read(path):
             if isinstance(row, Broken):
                 if self.wanted.bad_rows == "refuse":
@@ -188,59 +113,63 @@ class _Taking:
                 self.imported.holes.add(row.reason, row.place)
             else:
                 try:
-                    self._choose(row)
-                    self._take(row, self.joiner.problem(row))
+                    self._take(row, self.joiner.problem(row), self._choose(row, prompt))
                 except Unfit as unfit:
                     self.imported.unmatched.add(unfit.reason, row.place)
 
-    def _choose(self, record: Record) -> None:
-        """Raises Unfit for a sample of another model or prompt than those that are imported."""
-        if record.prompt_name not in (None, self.wanted.prompt):
-            raise Unfit(f"asked with another prompt, {record.prompt_name} (--prompt chooses)")
+    def _choose(self, record: Record, prompt: str | None) -> str:
+        """The prompt that a sample was asked with. Raises Unfit for one of another model or prompt than those that are
+        imported."""
+        own = record.prompt_name or prompt
+        if own is None:
+            raise Unfit("asked with a prompt that the row does not name; write PROMPT=FILE")
+        if own not in self.wanted.prompts or prompt not in (None, own):
+            raise Unfit(f"asked with another prompt, {own} (--prompt chooses)")
         if record.model is not None:
             self.chosen = self.chosen or self.wanted.model or record.model
             if record.model != self.chosen:
                 raise Unfit(f"of another model, {record.model} (--model chooses)")
+        return own
 
-    def _take(self, record: Record, problem: Problem) -> None:
-        if problem.id not in self.requests:
-            messages = PROMPTS[self.wanted.prompt].render(self.joiner.task, problem)
-            self.requests[problem.id] = self.config.request(self.identity, messages)
-            self.problems[problem.id] = problem
-        index = self.counts.get(problem.id, 0)
-        self.counts[problem.id] = index + 1
-        texts, text = self.texts.setdefault(problem.id, set()), hash((record.text, record.reasoning))
-        self.imported.duplicates += text in texts
-        texts.add(text)
+    def _take(self, record: Record, problem: Problem, prompt: str) -> None:
+        self.problems[problem.id] = problem
+        if (prompt, problem.id) not in self.pools:
+            messages = PROMPTS[prompt].render(self.joiner.task, problem)
+            self.pools[prompt, problem.id] = _Pool(self.config.request(self.identity, messages))
+        pool, text = self.pools[prompt, problem.id], hash((record.text, record.reasoning))
+        self.imported.duplicates += text in pool.texts
         completion = _completion(record, self.count)
         self.signals |= completion.signals.keys()
-        self.store.add(Sample(self.requests[problem.id], index, completion))
-        self.recorded.add(self.joiner.task.name, problem.id, self.wanted.prompt, index, record)
+        self.store.add(Sample(pool.request, pool.samples, completion))
+        self.recorded.add(self.joiner.task.name, problem.id, prompt, pool.samples, record)
+        pool.texts.add(text)
+        pool.samples += 1
         self.imported.samples += 1
 
     def finish(self, part: Path, folder: Path) -> Imported:
         """Writes run.json and the task into `part`, which will be `folder`. Raises TtcError where nothing was
         taken."""
-        kept = [p for p in self._in_order() if self.counts[p.id] >= self.wanted.at_least]
+        fewest = {p.id: min(self._sizes(p)) for p in self.problems.values()}
+        kept = [p for p in self._in_order() if fewest[p.id] >= self.wanted.at_least]
         done = self.imported
         if not kept:
             raise TtcError(f"{self._nothing()}; nothing was imported")
-        sizes = [self.counts[p.id] for p in kept]
+        sizes = [size for p in kept for size in self._sizes(p)]
         done.folder, done.problems, done.few = folder, len(kept), len(self.problems) - len(kept)
         done.fewest, done.most = min(sizes), max(sizes)
         done.of_task = len(self.joiner.task.problems) or len(self.problems)
         done.golds = self.joiner.golds if isinstance(self.joiner, OfTask) else 0
         done.remarks = self._remarks()
         if isinstance(self.joiner, OfFile):
-            _write_task(part, self.joiner, str(self.grader))
-        config = _config(self.wanted, self.facts, done.most, frozenset(self.signals), self.chosen)
+            self.joiner.write(part, str(self.grader))
+        config = config_of(self.wanted, self.facts, done.most, frozenset(self.signals), self.chosen)
         task = Task(self.joiner.task.name, tuple(kept), self.joiner.task.answer_format, self.joiner.task.grader)
         described = manifest.describe(config, [task], ())
         if len(kept) < done.of_task:
             described["tasks"][0]["only"] = [p.id for p in kept]
         described["models"] = [{"name": config.model[0], "id": self.identity, "signals": sorted(self.signals)}]
         described["imported"] = {
-            "files": [path.name for path in self.wanted.files],
+            "files": [path.name for path in self.wanted.paths],
             "sources": [{k: v for k, v in vars(facts).items() if v not in (None, ())} for facts in self.facts],
             "samples": done.samples,
             "notes": done.sentences(),
@@ -248,6 +177,11 @@ class _Taking:
         described["ended"] = manifest.now()
         manifest.write(part, described)
         return done
+
+    def _sizes(self, problem: Problem) -> list[int]:
+        """The samples of a problem under each prompt."""
+        pools = (self.pools.get((prompt, problem.id)) for prompt in self.wanted.prompts)
+        return [pool.samples if pool else 0 for pool in pools]
 
     def _in_order(self) -> Iterator[Problem]:
         """The problems with samples, in the order of the task."""
@@ -258,8 +192,8 @@ class _Taking:
         done = self.imported
         reasons = [*done.unmatched.sentences("samples left out"), *done.broken.sentences("rows left out")]
         reasons += done.holes.sentences("samples failed where they were made")
-        names = ", ".join(path.name for path in self.wanted.files)
-        few = f"no problem has {self.wanted.at_least:,} samples (--at-least)" if self.problems else ""
+        names = ", ".join(path.name for path in self.wanted.paths)
+        few = f"no problem has {self.wanted.at_least:,} samples for each prompt (--at-least)" if self.problems else ""
         return f"{names}: no sample for {self.joiner.task.name}: {few or '; '.join(reasons) or 'no rows'}"
 
     def _remarks(self) -> list[str]:
@@ -313,26 +247,6 @@ def _completion(record: Record, count: Count | None) -> Completion:
     return Completion(record.text, end, usage, record.reasoning, record.shares_prompt, dict(record.signals))
 
 
-def _config(
-    wanted: Import, facts: Sequence[Facts], samples: int, signals: frozenset[str], chosen: str | None = None
-) -> Config:
-    """The configuration that finds these samples again: its settings are part of their addresses."""
-    names = dict.fromkeys(f.model for f in facts if f.model)
-    name = wanted.model or chosen or " and ".join(names) or wanted.files[0].stem
-    scored = ("best-of-n",) if signals else ()
-    return Config(
-        model=(" ".join(name.replace(",", " ").split()),),
-        task=(wanted.task or TASK,),
-        method=wanted.method or METHODS[wanted.prompt] + scored,
-        verifier=wanted.verifier,
-        prompt=wanted.prompt,
-        samples=samples,
-        data=wanted.data,
-        out=wanted.out,
-        name=wanted.name,
-    )
-
-
 def _source(path: Path, wanted: Import) -> Source:
     if wanted.mapping is not None:
         from ttc_bench.interchange.sources.table import Table, parse
@@ -353,23 +267,7 @@ def _task(wanted: Import) -> Task:
 
 
 def _task_name(wanted: Import) -> str:
-    return wanted.name or wanted.files[0].stem
-
-
-def _write_task(folder: Path, joiner: OfFile, grader: str) -> None:
-    """task.yaml and its data: the problems that came with the samples."""
-    data = folder / "task.jsonl"
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in joiner.rows())
-    data.write_text("".join(lines), encoding="utf-8", errors="replace")
-    columns = {"question": "question", "answer": "answer", "id": "id", "difficulty": "difficulty"}
-    spec = {
-        "name": joiner.task.name,
-        "description": "Problems that came with imported samples.",
-        "source": {"file": data.name, "columns": columns},
-        "grader": grader,
-        "answer_format": joiner.task.answer_format,
-    }
-    (folder / TASK).write_text(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return wanted.name or wanted.title
 
 
 def _digest(paths: Sequence[Path]) -> str:
@@ -395,8 +293,3 @@ def _claim(folder: Path, identity: str) -> None:
     models: list[dict[str, Any]] = manifest.read(folder)["models"]
     if [entry["id"] for entry in models] != [identity]:
         raise TtcError(f"{folder} belongs to another run; choose another folder with --name")
-
-
-def _file_graders() -> list[str]:
-    """Those that need neither a list of answers nor a check of their own."""
-    return [name for name in GRADERS if name not in ("words", "check")]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
 
 from ttc_bench.core import Grader, Problem, Task
 from ttc_bench.interchange.records import Record
 
 ANSWER_FORMAT = "State the final answer at the end."  # of tasks made from files; their samples were asked otherwise
+TASK = "task.yaml"  # in the results folder: problems that came with the samples
 SLICE = 40  # characters of a question by which a prompt is searched for it
-KEPT = 5  # places of each reason that are told
 
 
 class Unfit(Exception):
@@ -127,38 +131,22 @@ class OfFile(Joiner):
         self.written[key] = record.gold
         return self.problems[key]
 
-    def rows(self) -> list[dict[str, object]]:
-        """The rows of a data file that has these problems; `answer` reads as the gold was read."""
-        first = len(self.task.name) + 1
-        return [
-            {"id": p.id[first:], "question": p.question, "answer": p.answer, "difficulty": p.difficulty}
-            for p in self.problems.values()
-        ]
-
-
-@dataclass
-class Places:
-    """How many rows went one way, for each reason, and where the first of them are."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    first: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, reason: str, place: str) -> None:
-        self.counts[reason] = self.counts.get(reason, 0) + 1
-        places = self.first.setdefault(reason, [])
-        if len(places) < KEPT:
-            places.append(place)
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-    def sentences(self, what: str) -> list[str]:
-        """A sentence for each reason: "3 rows left out: no gold answer (line 7, line 9, line 12)"."""
-        return [
-            f"{count:,} {what}: {reason} ({', '.join(self.first[reason])}{', ...' if count > KEPT else ''})"
-            for reason, count in self.counts.items()
-        ]
+    def write(self, folder: Path, grader: str) -> None:
+        """Writes TASK and its data: what answers are read with, by the name of the grader, and the problems."""
+        names = ("question", "answer", "difficulty")
+        first = len(self.task.name) + 1  # of an id, without the name that a task puts before it
+        rows = ({"id": p.id[first:], **{name: getattr(p, name) for name in names}} for p in self.problems.values())
+        data = folder / f"{Path(TASK).stem}.jsonl"
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        data.write_text("".join(lines), encoding="utf-8", errors="replace")
+        spec = {
+            "name": self.task.name,
+            "description": "Problems that came with imported samples.",
+            "source": {"file": data.name, "columns": {name: name for name in ("id", *names)}},
+            "grader": grader,
+            "answer_format": self.task.answer_format,
+        }
+        (folder / TASK).write_text(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _plain(text: str) -> str:
