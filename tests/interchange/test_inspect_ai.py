@@ -13,7 +13,8 @@ import pytest
 from ttc_bench.errors import TtcError
 from ttc_bench.interchange.formats import detect
 from ttc_bench.interchange.records import Facts, Hole, Record
-from ttc_bench.interchange.sources.inspect_ai import InspectAI, rows
+from ttc_bench.interchange.sources.inspect_ai import InspectAI
+from ttc_bench.interchange.sources.inspect_samples import rows
 from ttc_bench.interchange.sources.plain_json import Plain
 from ttc_bench.problems.rows import Broken
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +78,43 @@ def _samples(place: str, doc_id: str, line: dict[str, Any], takes_first: bool) -
     if len(responses) > 1:
         yield Broken(place, f"{len(responses)} requests for one document: expected one")
         return
-    prompt = string(_argument(line, 0))
-    texts, judged = responses[0], len(responses[0]) == 1 or takes_first
+    doc, ours, texts = mapping(line.get("doc")), mapping(line.get("ttc_bench")), responses[0]
+    judged = len(texts) == 1 or takes_first
+    first = next(iter(sequence(line.get("filtered_resps"))), None)
+    kept = first if isinstance(first, list) and len(first) == len(texts) else None  # of a filter that keeps all
     for i, text in enumerate(texts):
-        yield Record(
+        of_doc = judged and i == 0
+        record = Record(
             f"{place}, sample {i + 1}" if len(texts) > 1 else place,
             string(text) or "",
-            id=doc_id,
-            question=_question(mapping(line.get("doc")), prompt),
-            gold=string(line.get("target")),
-            recorded=_verdict(line) if judged and i == 0 else None,
-            answer=_answer(line) if judged and i == 0 else None,
+            id=string(ours.get("id")) or doc_id,
+            question=_question(doc, string(_argument(line, 0))),
+            gold=string(line.get("target")) or None,
+            recorded=_verdict(line) if of_doc else None,
+            answer=_answer(line, kept[i]) if kept else _answer(line, first) if of_doc else None,
             repeat=i,
         )
+        yield replace(record, **_of_ours(ours, doc, i)) if ours else record
+
+
+def _of_ours(ours: dict[str, Any], doc: dict[str, Any], i: int) -> dict[str, Any]:
+    """What our own export says of its ith response besides. Tokens that were estimated are not counted."""
+
+    def at(name: str, columns: dict[str, Any] = ours) -> Any:
+        column = sequence(columns.get(name))
+        return column[i] if i < len(column) else None
+
+    stop, correct, scores = at("stop_reason"), at("correct"), mapping(ours.get("scores"))
+    signals = {name: real(at(name, scores)) for name in scores}
+    return {
+        "recorded": correct if isinstance(correct, bool) else None,
+        "reasoning": string(at("reasoning")) or "",
+        "length": stop == "length" if stop in ("stop", "length") else None,
+        "completion": whole(at("tokens")) if at("tokens_from") != "estimate" else None,
+        "signals": {name: value for name, value in signals.items() if value is not None},
+        "difficulty": real(doc.get("difficulty")),
+        "repeat": whole(at("index")),
+    }
 
 
 def _argument(line: Mapping[str, Any], number: int) -> Any:
@@ -119,9 +144,8 @@ def _verdict(line: dict[str, Any]) -> bool | None:
     return next((bool(v) for v in values if isinstance(v, bool) or real(v) in (0.0, 1.0)), None)
 
 
-def _answer(line: dict[str, Any]) -> str | None:
-    """What the filter found; None where it found nothing, or there was none."""
-    found = next(iter(sequence(line.get("filtered_resps"))), None)
+def _answer(line: dict[str, Any], found: Any) -> str | None:
+    """What the filter found, the first of several; None where it found nothing, or there was none."""
     text = string(next(iter(found), None) if isinstance(found, list) else found)
     return None if text == INVALID or line.get("filter") == "none" else text
 
