@@ -9,7 +9,7 @@ from itertools import repeat
 from pathlib import Path
 
 from ttc_bench.analysis.graded import Graded, GradedPool
-from ttc_bench.core import Completion, StopReason
+from ttc_bench.core import Completion, StopReason, Usage
 from ttc_bench.sampling.store import Store
 
 
@@ -27,6 +27,9 @@ class SampleView:
     stop_reason: StopReason
     rung: str  # of the extraction ladder
     scores: Mapping[str, float] = field(default_factory=dict, hash=False)
+    model: str = ""  # as the run names it
+    usage: Usage | None = None  # None: `tokens` is all that is known
+    shares_prompt: bool = False  # one prompt served all samples; the first has its tokens
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def _views(pool: GradedPool, g: Graded, completions: Sequence[Completion], kept:
         SampleView(
             *(label, index, c.text, c.reasoning, answer, correct, _generated(c), c.stop_reason, rung),
             {name: value for name, value in zip(names, values, strict=True) if value == value},  # NaN: no verdict
+            *(pool.model, c.usage, c.shares_prompt),
         )
         for keep, c, index, answer, correct, rung, values in rows
         if keep

@@ -1,0 +1,1 @@
+"""One file for each tool that our samples are written for."""
