@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from exported import CUT, FIRST, GUESSED, LOGIC, MANIFEST, OTHER, PLAIN, PROBLEMS, SECOND, SHARED, THOUGHT, UNCOUNTED
+from fakes import config, model
 
 from ttc_bench.analysis.views import ProblemView, SampleView
 from ttc_bench.errors import TtcError
+from ttc_bench.experiment import run
 from ttc_bench.interchange.exports import inspect_ai, lm_eval
 from ttc_bench.interchange.formats import detect
 from ttc_bench.interchange.records import Facts, Record
@@ -66,6 +68,7 @@ def test_texts_tokens_and_verdicts_come_back(write: Write, tmp_path: Path) -> No
     assert of["sums/1", 0].recorded is False
     for unknown in (UNCOUNTED, GUESSED):
         assert (of["sums/0", unknown.index].completion, of["sums/0", unknown.index].prompt) == (None, None)
+    assert of["sums/0", GUESSED.index].length is None
 
 
 @WRITERS
@@ -141,6 +144,22 @@ def test_models_and_prompts_of_like_names_stay_apart(tmp_path: Path) -> None:
         assert len([record for path in paths if path.suffix != ".json" for record in detect(path).read(path)]) == 4
 
 
+@WRITERS
+async def test_the_samples_of_a_run_are_those_that_it_stored(write: Write, tmp_path: Path) -> None:
+    result = await run(config(tmp_path, limit=2, samples=3), model())
+    found = records(write(result.analysis.problems, result.manifest, tmp_path / "out"))
+    assert len(found) == 2  # direct and cot
+    graded = {(p.id, s.index): s for p in result.analysis.problems for s in p.samples if s.prompt == "cot"}
+    of = named(found, "cot")
+    assert len(of) == len(graded) == 6
+    for key, sample in graded.items():
+        read = of[key]
+        assert (read.text, read.completion, read.recorded) == (sample.text, sample.tokens, sample.correct)
+        if write is inspect_ai.write:
+            assert sample.usage is not None
+            assert read.prompt == sample.usage.prompt > 0
+
+
 class Streamed:
     """Problems of which two at most may be alive: each looks whether those before it are gone."""
 
@@ -166,9 +185,9 @@ class Streamed:
 
 @WRITERS
 def test_samples_are_let_go_once_written(write: Write, tmp_path: Path) -> None:
-    run = Streamed()
-    assert len(named(records(write(run, MANIFEST, tmp_path)), "sums")) == 60
-    assert run.most <= 2
+    streamed = Streamed()
+    assert len(named(records(write(streamed, MANIFEST, tmp_path)), "sums")) == 60
+    assert streamed.most <= 2
 
 
 @WRITERS

@@ -118,6 +118,15 @@ def test_logs_are_recognised(name: str) -> None:
     assert detect(FIXTURES / name).name == "inspect_ai"
 
 
+def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.eval").mkdir()
+    (tmp_path / "x.json").mkdir()
+    for path in (tmp_path / "x.eval", tmp_path / "x.json"):
+        refused(path)
+        with pytest.raises(TtcError, match="cannot be read"):
+            InspectAI().recognises(path, None)
+
+
 def one(**fields: Any) -> Any:
     """The only row of a sample of the mock with other fields."""
     message = {"role": "assistant", "content": "8", "source": "generate"}

@@ -33,9 +33,9 @@ THOUGHT = replace(
     usage=Usage(prompt=20, completion=30, reasoning=24, source="api"),
 )
 CUT = replace(PLAIN, index=3, text="lone \ud800, NUL \0 \u2028 ünï", answer=None, correct=False, stop_reason="length")
-UNCOUNTED = replace(PLAIN, index=4, tokens=0, usage=Usage(source="estimate"))
-GUESSED = replace(PLAIN, index=5, usage=Usage(prompt=20, completion=12, source="estimate"))
-OTHER = replace(PLAIN, prompt="a/large, cot", model="a/large", usage=None)
+UNCOUNTED = replace(PLAIN, index=4, tokens=0, usage=Usage(source="unknown"))  # type: ignore[arg-type]
+GUESSED = replace(PLAIN, index=5, stop_reason="unknown", usage=Usage(prompt=20, completion=12, source="estimate"))
+OTHER = replace(PLAIN, prompt="a/large, cot", model="a/large", usage=Usage(completion=12, source="completion"))
 SHARED = [
     replace(PLAIN, prompt="small, direct", index=i, shares_prompt=True, usage=Usage(prompt=given, completion=12))
     for i, given in enumerate((20, 0))

@@ -28,8 +28,11 @@ class InspectAI(Source):
     about = "logs of inspect_ai: .eval and .json"
 
     def recognises(self, path: Path, first: Mapping[str, Any] | None) -> bool:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+        try:
+            with path.open("rb") as file:
+                head = file.read(HEAD)
+        except OSError as error:
+            raise TtcError(f"{path}: cannot be read ({error.strerror or error})") from None
         if path.suffix == ".json":
             return head.lstrip()[:1] == b"{" and b'"version"' in head and b'"eval"' in head
         return path.suffix == ".eval" and head.startswith(b"PK")
