@@ -8,6 +8,7 @@ from typing import Any
 
 from ttc_bench.analysis.views import ProblemView
 from ttc_bench.errors import TtcError, nearest
+from ttc_bench.interchange.exports import inspect_ai, lm_eval
 from ttc_bench.report.export import KINDS, write
 
 Problems = Collection[ProblemView]
@@ -50,6 +51,8 @@ EXPORTS: dict[str, Exporter] = {
     "csv": _table(".csv"),
     "parquet": _table(".parquet"),
     "hf-dataset": _hf_dataset,
+    "inspect": inspect_ai.write,
+    "lm-eval": lm_eval.write,
 }
 
 

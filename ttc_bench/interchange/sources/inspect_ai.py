@@ -24,7 +24,7 @@ HEAD = 4096  # bytes of a .json log that have its first keys
 
 
 class InspectAI(Source):
-    name = "inspect_ai"
+    name = "inspect"
     about = "logs of inspect_ai: .eval and .json"
 
     def recognises(self, path: Path, first: Mapping[str, Any] | None) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ttc_bench.interchange.records import Hole, Record, Row
-from ttc_bench.interchange.sources.shapes import divided, mapping, one_line, real, sequence, string, whole
+from ttc_bench.interchange.sources.shapes import mapping, one_line, real, sequence, string, whole
+from ttc_bench.interchange.sources.values import parts
 from ttc_bench.problems.rows import Broken
 
 CUT = ("max_tokens", "model_length", "length")
@@ -105,12 +106,16 @@ class _Tokens:
     def divided(self, texts: list[tuple[str, str]]) -> list[_Tokens]:
         """Shares of the texts in what one call generated, by length; the first has the prompt."""
         sizes = [len(text) + len(reasoning) for text, reasoning in texts]
-        made = divided(self.completion, sizes)
-        thought = divided(self.thought, [len(reasoning) for _, reasoning in texts])
+        made = _parts(self.completion, sizes)
+        thought = _parts(self.thought, [len(reasoning) for _, reasoning in texts])
         nothing = None if self.prompt is None else 0
         first, others = (self.prompt, self.cached), (nothing, None if self.cached is None else 0)
         given = [first] + [others] * (len(texts) - 1)
         return [_Tokens(*g, m, t) for g, m, t in zip(given, made, thought, strict=True)]
+
+
+def _parts(total: int | None, lengths: list[int]) -> list[int] | list[None]:
+    return [None] * len(lengths) if total is None else parts(total, lengths)
 
 
 def _usages_of_calls(sample: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from ttc_bench.errors import printable
@@ -48,12 +47,3 @@ def whole(value: Any) -> int | None:
 def one_line(value: Any) -> str:
     """Anything as a short line for people."""
     return printable(" ".join(str(value).split())[:WORDS])
-
-
-def divided(total: int | None, sizes: Sequence[int]) -> list[int | None]:
-    """A count in whole shares that are as the sizes (equal where all are 0) and sum to it; None where it is None."""
-    if total is None:
-        return [None] * len(sizes)
-    weights = list(sizes) if any(sizes) else [1] * len(sizes)
-    ends = [total * sum(weights[: i + 1]) // sum(weights) for i in range(len(weights))]
-    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
