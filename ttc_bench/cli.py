@@ -250,7 +250,7 @@ def audit(
 
     with TemporaryDirectory(prefix="ttc-bench-") as place:
         of_results = Path(target[0]) if len(target) == 1 and Path(target[0]).is_dir() else None
-        folder = of_results or _imported({**flags, "files": target, "name": "audit", "out": place}, tokenizer)
+        folder = of_results or _imported({**flags, "files": target, "out": place}, tokenizer)
         result = asyncio.run(audited(folder))
     for line in telling.lines(result):
         typer.echo(line)

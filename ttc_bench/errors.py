@@ -65,6 +65,11 @@ def printable(text: str) -> str:
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\ufffd" for c in text)
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 sample", "2,000 samples"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def nearest(name: str, names: list[str], kind: str) -> str:
     """A sentence for an unknown name: the closest known names, or all of them when nothing is close."""
     import difflib

@@ -233,6 +233,7 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
         parts, every = [], []
         for name, entry in entries.items():
             of_model = plan(config, chosen, name, entry["id"])
+            of_model = dataclasses.replace(of_model, imported=manifest.holes(earlier))
             pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
             parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
             every += pools

@@ -21,7 +21,7 @@ from ttc_bench.analysis.thinking import BudgetFigures
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.config import Config
 from ttc_bench.core import CurvePoint, Sample
-from ttc_bench.errors import printable
+from ttc_bench.errors import counted, printable
 from ttc_bench.experiment import Result, load_tasks
 from ttc_bench.interchange.outcome import Imported
 from ttc_bench.problems import tasks as task_files
@@ -204,13 +204,12 @@ def show_merged(taken: Sequence[Taken], into: Path) -> None:
 
 
 def show_imported(imported: Imported) -> None:
-    """Prints what came in and what did not, before anything is graded."""
+    """Prints what came in, and of how much; what did not is told as notes of the run."""
     of = f" of {imported.of_task:,}" if imported.of_task > imported.problems else ""
-    sizes = f"{imported.fewest:,}" if imported.fewest == imported.most else f"{imported.fewest:,} to {imported.most:,}"
-    console = Console(highlight=False)
-    console.print(
-        _plain(f"{imported.samples:,} samples imported: {imported.problems:,}{of} problems, {sizes} samples each.")
-    )
+    sizes = counted(imported.most, "sample")
+    sizes = sizes if imported.fewest == imported.most else f"{imported.fewest:,} to {sizes}"
+    sentence = f"{counted(imported.samples, 'sample')} imported: {imported.problems:,}{of} problems, {sizes} each."
+    Console(highlight=False).print(_plain(sentence))
 
 
 def _plain(text: str) -> Text:

@@ -163,11 +163,11 @@ def test_everything_that_is_left_out_is_counted_and_named(tmp_path: Path, monkey
     imported = taken(tmp_path, monkeypatch, source, bad_rows="skip")
     assert (imported.samples, imported.problems, imported.fewest, imported.most) == (5, 2, 1, 4)
     assert imported.sentences() == [
-        "1 rows left out: not JSON (line 6)",
-        "1 samples left out: a gold answer that the grader cannot read; choose another with --grader (line 5)",
-        "1 samples failed where they were made: the server was busy (line 7)",
+        "1 row left out: not JSON (line 6)",
+        "1 sample left out: a gold answer that the grader cannot read; choose another with --grader (line 5)",
+        "1 sample failed where it was made: the server was busy (line 7)",
         "problems have 1 to 4 samples, so curves end at k = 1; --at-least N leaves out those with fewer",
-        "1 samples repeat an earlier one of their problem word for word",
+        "1 sample with the very text of an earlier one of the same problem",
         "the file is old",
         "decoding settings as the source gives them: temperature 0.7; those in run.json's config only make addresses",
     ]
@@ -227,7 +227,7 @@ def test_unknown_tokens_are_drawn_over_k_and_said(ttc: Run, tmp_path: Path, monk
     ("rows", "message"),
     [
         ((record(), Broken("line 2", "not JSON")), "line 2: not JSON; nothing was imported"),
-        ((Hole("line 1", "busy"),), "no sample for f: 1 samples failed where they were made: busy (line 1); nothing"),
+        ((Hole("line 1", "busy"),), "no sample for f: 1 sample failed where it was made: busy (line 1); nothing"),
         ((record(gold=None),), "no gold answer"),
         ((), "no sample for f: no rows; nothing was imported"),
     ],
@@ -299,3 +299,54 @@ def test_files_that_cannot_be_imported_are_one_line(ttc: Run, tmp_path: Path) ->
         assert code == 2, words
         assert message in err
         assert err.count("\n") == 1
+
+
+def test_several_prompts_make_one_run(ttc: Run) -> None:
+    """Direct answers and chains of thought are points of one chart, whether rows tell them apart or files do."""
+    assert ttc(*RUN)[0] == 0
+    assert ttc("export", "results/a", "--to", "s.jsonl")[0] == 0
+    rows = [json.loads(line) for line in Path("s.jsonl").read_text(encoding="utf-8").splitlines()]
+    for prompt in ("direct", "cot"):
+        of_prompt = "".join(json.dumps(row) + "\n" for row in rows if row["prompt"] == prompt)
+        Path(f"{prompt}.jsonl").write_text(of_prompt, encoding="utf-8")
+    task = ("--task", "chain-arithmetic")
+    assert ttc("import", "s.jsonl", "--prompt", "direct,cot", *task, "--name", "rows")[0] == 0
+    assert ttc("import", "direct=direct.jsonl", "cot=cot.jsonl", *task, "--name", "files")[0] == 0
+    for prompt in ("direct", "cot"):
+        assert columns(curve("results/rows", prompt)) == columns(curve("results/files", prompt))
+        assert columns(curve("results/rows", prompt)) == columns(curve("results/a", prompt))
+
+
+def test_a_row_of_no_known_prompt_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Given(record("line 1"), record("line 2", prompt_name="cot"), record("line 3", prompt_name="direct"))
+    imported = taken(tmp_path, monkeypatch, source, prompt="direct,cot")
+    assert imported.samples == 2
+    assert imported.unmatched.counts == {"asked with a prompt that the row does not name; write PROMPT=FILE": 1}
+
+
+def test_best_of_n_asks_for_scores_that_most_samples_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every, few = {"logprob": -1.0, "prm": 0.5}, {"logprob": -1.0}
+    rows = [record(text=f"{i}. The answer is 2.", signals=every if i else few) for i in range(4)]
+    run = json.loads((taken(tmp_path, monkeypatch, Given(*rows)).folder / "run.json").read_text(encoding="utf-8"))
+    assert run["models"][0]["signals"] == ["logprob", "prm"]
+    assert run["config"]["verifier"] == ["logprob"]  # only three of four have the other
+    assert "3 of 4 samples have the score prm; --verifier prm ranks the others last" in run["imported"]["notes"]
+    rows = [record(text=f"{i}. The answer is 2.", signals=every) for i in range(4)]
+    again = taken(tmp_path, monkeypatch, Given(*rows), name="again")
+    run = json.loads((again.folder / "run.json").read_text(encoding="utf-8"))
+    assert run["config"]["verifier"] == ["prm"]
+
+
+def test_samples_that_failed_at_their_source_are_counted_as_failed(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (
+        record(),
+        record("line 2", "It is 2."),
+        Hole("line 3", "busy"),
+        record("line 4", question="2 + 2?", gold="4"),
+    )
+    monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
+    Path("f.log").write_text("", encoding="utf-8")
+    code, out, _ = ttc("import", "f.log", "--grader", "number", "--name", "b")
+    assert code == 0
+    assert "25.0% failed" in out  # one of four calls; that a problem has one sample fewer is no failure
+    assert "asks for them again" not in out

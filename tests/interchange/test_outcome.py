@@ -11,7 +11,7 @@ def test_places_are_counted_and_the_first_are_named() -> None:
         places.add("no gold", f"line {i}")
     places.add("torn", "line 9")
     assert places.total == 8
-    assert places.sentences("rows left out") == [
+    assert places.sentences("row", "left out") == [
         "7 rows left out: no gold (line 0, line 1, line 2, line 3, line 4, ...)",
-        "1 rows left out: torn (line 9)",
+        "1 row left out: torn (line 9)",
     ]

@@ -104,6 +104,7 @@ class GradedPool:
     model: str = ""
     compared: bool = False  # whether the run has several models, so that labels include this one
     after: TraceChange | None = None  # how the change was made
+    holes: int | None = None  # of imported samples: how many failed where they were made; None: those that are missing
 
     def label(self) -> str:
         """A name for people, unique among the pools of its task: model if there are several, prompt, effort, change."""
@@ -123,6 +124,11 @@ class GradedPool:
     def sizes(self) -> Array:
         """[problem]: the number of its samples."""
         return np.array([len(g) for g in self.problems])
+
+    @property
+    def requested(self) -> int:
+        """The samples that there would be if none had failed."""
+        return self.asked * len(self.problems) if self.holes is None else int(self.sizes.sum()) + self.holes
 
     @cached_property
     def right(self) -> Array:

@@ -34,8 +34,9 @@ def grade(plan: Plan, store: Store, watch: Watch = SILENT, elsewhere: Elsewhere 
         first = group[0]
         after = change.change if change else first.change
         asked = plan.config.samples
+        holes = None if plan.imported is None else plan.imported.get(first.prompt, 0)
         pools.append(
-            GradedPool(first.task, first.prompt, first.effort, asked, graded, after, plan.name, compared, change)
+            GradedPool(first.task, first.prompt, first.effort, asked, graded, after, plan.name, compared, change, holes)
         )
     return pools
 

@@ -47,7 +47,7 @@ class Quality:
 
 def quality(pool: GradedPool) -> Quality:
     """The shares of one pool."""
-    n, requested = int(pool.sizes.sum()), pool.asked * len(pool.problems)
+    n, requested = int(pool.sizes.sum()), pool.requested
     distinct = sum(g.samples.distinct for g in pool.problems)
 
     ended = int(pool.column("end_known").sum())
@@ -63,7 +63,7 @@ def quality(pool: GradedPool) -> Quality:
         truncated=int(pool.column("length").sum()) / max(ended, 1) if ended or not n else None,
         unextracted=share(pool.column("answer") < 0),
         duplicated=(n - distinct) / max(n, 1),
-        failed=1 - n / requested,
+        failed=1 - n / max(requested, 1),
         estimated=share(pool.column("estimated")),
         samples=n,
         problems=len(pool.problems),
@@ -80,9 +80,9 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
     temperature = plan.config.temperature
     for pool in pools:
         name = f"{pool.task.name}, {pool.label()}"
-        requested = pool.asked * len(pool.problems)
+        requested = pool.requested
         holes = requested - int(pool.sizes.sum())
-        if holes:
+        if holes and pool.holes is None:
             sentences.append(
                 f"{name}: {holes} of {requested} samples are missing (failed, or not asked for), "
                 f"so curves end at k = {pool.depth}; the same command asks for them again"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ttc_bench.errors import counted
+
 Severity = Literal["serious", "notable", "cannot be told", "fine"]
 ORDER: tuple[Severity, ...] = ("serious", "notable", "cannot be told", "fine")
 SERIOUS = 1.0  # points of accuracy
@@ -88,11 +90,6 @@ def weighed(points: float) -> Severity:
 
 def worst(*severities: Severity) -> Severity:
     return min(severities, key=ORDER.index)
-
-
-def counted(count: int, noun: str) -> str:
-    """ "1 sample", "2,000 samples"."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def signed(points: float) -> str:

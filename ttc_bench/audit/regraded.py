@@ -10,9 +10,10 @@ import numpy as np
 from ttc_bench.analysis.graded import Graded
 from ttc_bench.analysis.stats import paired_difference
 from ttc_bench.audit.excerpts import beginning, words_of
-from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, counted, share, signed, weighed, worst
+from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, share, signed, weighed, worst
 from ttc_bench.audit.material import Material
 from ttc_bench.core import Problem
+from ttc_bench.errors import counted
 from ttc_bench.interchange.recorded import UNKNOWN, Verdicts
 
 MANY = 0.05  # share of verdicts that differ, from which a curve over k is another one even if they cancel out

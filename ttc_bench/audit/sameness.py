@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ttc_bench.analysis.stats import pass_at_k
-from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, counted, share, signed, weighed, worst
+from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, share, signed, weighed, worst
 from ttc_bench.audit.material import Array, Material
 from ttc_bench.audit.votes import majority, vote
+from ttc_bench.errors import counted
 from ttc_bench.grading.columns import Columns
 
 LONG = 200  # bytes of a text that is not equal to another by chance

@@ -9,8 +9,9 @@ from statistics import NormalDist
 import numpy as np
 
 from ttc_bench.analysis.stats import mean_interval
-from ttc_bench.audit.findings import Finding, counted
+from ttc_bench.audit.findings import Finding
 from ttc_bench.audit.material import Material
+from ttc_bench.errors import counted
 
 WIDER = 1.25  # ratio of the intervals, from which it is told
 POWER, LEVEL = 0.8, 0.05

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, counted, share, signed
+from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, share, signed
 from ttc_bench.audit.material import Array, Material, Written
 from ttc_bench.audit.votes import at, majority
+from ttc_bench.errors import counted
 from ttc_bench.grading.columns import Columns
 
 UNEVEN, APART = 1.5, 80  # longest over shortest text, and bytes between them, from which equal counts are no chance

@@ -11,6 +11,7 @@ from ttc_bench.audit.material import Array, Material
 from ttc_bench.audit.votes import majority, vote
 from ttc_bench.grading.columns import Columns
 
+LEAST_LIMIT = 16  # tokens: shorter answers are often equally long
 AT_LIMIT = 0.01  # share of samples with exactly the largest count, from which that looks like a limit
 
 
@@ -82,7 +83,7 @@ def _untold(m: Material, unknown: int) -> Finding:
     counts = m.pool.column("completion")[np.concatenate([w.counted & ~w.ended for w in m.written])]
     largest = int(counts.max(initial=0))
     piled = int((counts == largest).sum()) if largest else 0
-    if piled > 1 and piled >= AT_LIMIT * len(counts):
+    if piled > 1 and piled >= AT_LIMIT * len(counts) and largest >= LEAST_LIMIT:
         sentence += f"; {piled:,} of them have exactly the largest count, {largest:,} tokens, which looks like a limit"
     numbers = {"unknown": unknown, "largest": largest, "at the largest": piled}
     return Finding("truncation", m.name, "cannot be told", sentence, total=unknown, numbers=numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench.core import Completion, Problem, Request, Sample, StopReason, Task, TokenSource, Usage
-from ttc_bench.errors import CannotWrite, TtcError
+from ttc_bench.errors import CannotWrite, TtcError, counted
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.interchange.formats import detect
 from ttc_bench.interchange.golds import golds_of, likely_grader
@@ -30,6 +31,7 @@ from ttc_bench.sampling.store import Store
 
 ID = "import:"  # with the digest of the files: the identity of a model whose samples were imported
 STORE = "samples.sqlite"
+COVERED = 0.9  # least share of the samples that have a score by which best-of-n chooses unasked
 Count = Callable[[str], int]  # tokens of a text
 
 
@@ -92,10 +94,12 @@ class _Taking:
         self.store, self.recorded = store, recorded
         self.joiner: Joiner = OfFile(_task_name(wanted), GRADERS[grader]()) if grader else OfTask(_task(wanted))
         self.grader = grader
-        self.config = config_of(wanted, facts, 1, frozenset())
+        self.config = config_of(wanted, facts, 1)
         self.problems: dict[str, Problem] = {}
         self.pools: dict[tuple[str, str], _Pool] = {}  # by prompt and problem
-        self.signals: set[str] = set()
+        self.signals: Counter[str] = Counter()  # name -> samples that vote and have it
+        self.voting = 0  # samples that vote
+        self.holes: Counter[str] = Counter()  # prompt -> samples that failed at the source
         self.imported = Imported(Path())
         self.chosen: str | None = None  # of several models in a file
 
@@ -111,6 +115,7 @@ class _Taking:
                 self.imported.broken.add(row.reason, row.place)
             elif isinstance(row, Hole):
                 self.imported.holes.add(row.reason, row.place)
+                self.holes[prompt or self.wanted.prompts[0]] += 1
             else:
                 try:
                     self._take(row, self.joiner.problem(row), self._choose(row, prompt))
@@ -139,7 +144,9 @@ class _Taking:
         pool, text = self.pools[prompt, problem.id], hash((record.text, record.reasoning))
         self.imported.duplicates += text in pool.texts
         completion = _completion(record, self.count)
-        self.signals |= completion.signals.keys()
+        if prompt == self.wanted.votes:
+            self.signals.update(completion.signals.keys())
+            self.voting += 1
         self.store.add(Sample(pool.request, pool.samples, completion))
         self.recorded.add(self.joiner.task.name, problem.id, prompt, pool.samples, record)
         pool.texts.add(text)
@@ -162,7 +169,8 @@ class _Taking:
         done.remarks = self._remarks()
         if isinstance(self.joiner, OfFile):
             self.joiner.write(part, str(self.grader))
-        config = config_of(self.wanted, self.facts, done.most, frozenset(self.signals), self.chosen)
+        covered = [name for name, of in self.signals.items() if of >= COVERED * self.voting]
+        config = config_of(self.wanted, self.facts, done.most, covered, self.chosen)
         task = Task(self.joiner.task.name, tuple(kept), self.joiner.task.answer_format, self.joiner.task.grader)
         described = manifest.describe(config, [task], ())
         if len(kept) < done.of_task:
@@ -172,6 +180,7 @@ class _Taking:
             "files": [path.name for path in self.wanted.paths],
             "sources": [{k: v for k, v in vars(facts).items() if v not in (None, ())} for facts in self.facts],
             "samples": done.samples,
+            "holes": dict(self.holes),
             "notes": done.sentences(),
         }
         described["ended"] = manifest.now()
@@ -190,8 +199,8 @@ class _Taking:
 
     def _nothing(self) -> str:
         done = self.imported
-        reasons = [*done.unmatched.sentences("samples left out"), *done.broken.sentences("rows left out")]
-        reasons += done.holes.sentences("samples failed where they were made")
+        reasons = [*done.unmatched.sentences("sample", "left out"), *done.broken.sentences("row", "left out")]
+        reasons += done.holes.sentences("sample", "failed where it was made")
         names = ", ".join(path.name for path in self.wanted.paths)
         few = f"no problem has {self.wanted.at_least:,} samples for each prompt (--at-least)" if self.problems else ""
         return f"{names}: no sample for {self.joiner.task.name}: {few or '; '.join(reasons) or 'no rows'}"
@@ -200,12 +209,17 @@ class _Taking:
         said = list(dict.fromkeys(remark for facts in self.facts for remark in facts.remarks))
         if isinstance(self.joiner, OfFile) and self.joiner.reworded:
             said.append(
-                f"{self.joiner.reworded:,} samples had another prompt than an earlier one of their problem's id"
+                f"{counted(self.joiner.reworded, 'sample')} had another prompt than an earlier one of their problem's id"
             )
         if self.grader and not self.wanted.grader:
             said.append(f"answers are read as '{self.grader}', judging by the gold answers; --grader chooses another")
         if self.count:
             said.append("generated tokens were counted with --tokenizer; what a chat template adds is not among them")
+        said += [
+            f"{of:,} of {self.voting:,} samples have the score {name}; --verifier {name} ranks the others last"
+            for name, of in sorted(self.signals.items())
+            if of < COVERED * self.voting
+        ]
         settings = {
             name: sorted({value for facts in self.facts if (value := getattr(facts, name)) is not None})
             for name in ("temperature", "top_p", "max_tokens")

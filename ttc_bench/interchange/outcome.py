@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ttc_bench.errors import counted
+
 KEPT = 5  # places of each reason that are told
 
 
@@ -25,10 +27,10 @@ class Places:
     def total(self) -> int:
         return sum(self.counts.values())
 
-    def sentences(self, what: str) -> list[str]:
+    def sentences(self, noun: str, what: str) -> list[str]:
         """A sentence for each reason: "3 rows left out: no gold answer (line 7, line 9, line 12)"."""
         return [
-            f"{count:,} {what}: {reason} ({', '.join(self.first[reason])}{', ...' if count > KEPT else ''})"
+            f"{counted(count, noun)} {what}: {reason} ({', '.join(self.first[reason])}{', ...' if count > KEPT else ''})"
             for reason, count in self.counts.items()
         ]
 
@@ -54,21 +56,23 @@ class Imported:
     def sentences(self) -> list[str]:
         """What a reader of the results must know, in words."""
         said = [
-            *self.broken.sentences("rows left out"),
-            *self.unmatched.sentences("samples left out"),
-            *self.holes.sentences("samples failed where they were made"),
+            *self.broken.sentences("row", "left out"),
+            *self.unmatched.sentences("sample", "left out"),
+            *self.holes.sentences("sample", "failed where it was made"),
         ]
         if self.golds:
             said.append(
-                f"{self.golds:,} samples came with another gold answer than the task's, which is the one that counts"
+                f"{counted(self.golds, 'sample')} came with another gold answer than the task's, which is the one that counts"
             )
         if self.few:
-            said.append(f"{self.few:,} problems left out, as they have too few samples")
+            said.append(f"{counted(self.few, 'problem')} left out, with fewer samples than --at-least asks for")
         if self.fewest < self.most:
             said.append(
                 f"problems have {self.fewest:,} to {self.most:,} samples, so curves end at k = {self.fewest:,}; "
                 "--at-least N leaves out those with fewer"
             )
         if self.duplicates:
-            said.append(f"{self.duplicates:,} samples repeat an earlier one of their problem word for word")
+            said.append(
+                f"{counted(self.duplicates, 'sample')} with the very text of an earlier one of the same problem"
+            )
         return [*said, *self.remarks]

@@ -12,6 +12,7 @@ from ttc_bench.grading.graders import GRADERS
 from ttc_bench.interchange.joining import TASK
 from ttc_bench.interchange.records import Facts
 from ttc_bench.prompts import PROMPTS
+from ttc_bench.verifiers.menu import RECORDED
 
 BAD_ROWS = ("refuse", "skip")
 
@@ -71,26 +72,33 @@ class Import:
         return [prompt for prompt in PROMPTS if prompt in asked]
 
     @property
+    def votes(self) -> str:
+        """The prompt whose samples vote and are chosen from."""
+        return next((prompt for prompt in reversed(self.prompts) if prompt != "direct"), "direct")
+
+    @property
     def title(self) -> str:
         """The name of the first file."""
         return self.paths[0].stem
 
 
 def config_of(
-    wanted: Import, facts: Sequence[Facts], samples: int, signals: frozenset[str], chosen: str | None = None
+    wanted: Import, facts: Sequence[Facts], samples: int, scores: Sequence[str] = (), chosen: str | None = None
 ) -> Config:
-    """The configuration that finds these samples again: its settings are part of their addresses."""
+    """The configuration that finds these samples again: its settings are part of their addresses. `scores`: signals by
+    which best-of-n can choose; one that a trained verifier may have given is taken before the model's own."""
     names = dict.fromkeys(f.model for f in facts if f.model)
     name = wanted.model or chosen or " and ".join(names) or wanted.title
-    votes = next((prompt for prompt in reversed(wanted.prompts) if prompt != "direct"), "direct")
     methods = [*wanted.prompts, *(["self-consistency"] if samples > 1 else [])]
-    methods += ["best-of-n"] if samples > 1 and signals else []
+    scored = [*(name for name in scores if name not in RECORDED), *(name for name in scores if name in RECORDED)]
+    methods += ["best-of-n"] if samples > 1 and scored else []
+    own = tuple(name.replace("_", "-") if name in RECORDED else name for name in scored[:1]) if samples > 1 else ()
     return Config(
         model=(" ".join(name.replace(",", " ").split()),),
         task=(wanted.task or TASK,),
         method=wanted.method or tuple(methods),
-        verifier=wanted.verifier,
-        prompt=votes,
+        verifier=wanted.verifier or own,
+        prompt=wanted.votes,
         samples=samples,
         data=wanted.data,
         out=wanted.out,

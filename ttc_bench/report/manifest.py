@@ -95,6 +95,12 @@ def imported(manifest: dict[str, Any]) -> list[str]:
     return [str(note) for note in notes]
 
 
+def holes(manifest: dict[str, Any]) -> dict[str, int] | None:
+    """Of imported samples: how many failed where they were made, by prompt; None for samples of our own."""
+    told = manifest.get("imported")
+    return None if not isinstance(told, dict) else {str(k): int(v) for k, v in told.get("holes", {}).items()}
+
+
 def analysed(manifest: dict[str, Any], analysis: Analysis) -> dict[str, Any]:
     """The manifest of a run whose samples were analysed again."""
     return {**manifest, **_conclusions(analysis), "analysed": now()}

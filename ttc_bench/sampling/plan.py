@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -55,6 +55,8 @@ class Plan:
     name: str
     model: str
     requests: tuple[Planned, ...]
+    # of imported samples: how many failed where they were made, by prompt; None: what is missing is to be sampled
+    imported: Mapping[str, int] | None = None
 
     @property
     def wanted(self) -> list[tuple[Request, int]]:
