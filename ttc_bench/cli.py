@@ -70,7 +70,8 @@ Grader = Annotated[
     typer.Option(help="Where there is no --task: number, math, choice, yes-no, boolean, text (default by the golds)"),
 ]
 Tokenizer = Annotated[
-    str | None, typer.Option(help="Counts generated tokens in place of the source: tokenizer.json, folder or hub id")
+    str | None,
+    typer.Option(help="Counts generated tokens in place of the source: tokenizer.json, GGUF file, folder or hub id"),
 ]
 OfModel = Annotated[str | None, typer.Option("--model", help="The model's name; of several in a file, which one")]
 BadRows = Annotated[str, typer.Option(help="Rows that cannot be read: refuse the files, or skip them")]
@@ -201,19 +202,18 @@ def import_(
 ) -> None:
     """Make pools of samples that exist: logs of inspect_ai, lm-eval, lighteval, NeMo-Skills, search-and-learn, batch
     files of an API, tables. No model runs."""
-    flags = {key: value for key, value in locals().items() if key != "tokenizer"}
+    flags = dict(locals())
     from ttc_bench.experiment import report as report_again
     from ttc_bench.terminal import Progress, show
 
-    folder = _imported(flags, tokenizer)
+    folder = _imported(flags)
     with Progress() as progress:
         result = asyncio.run(report_again(folder, watch=progress.watch()))
     show(result)
 
 
-def _imported(flags: dict[str, Any], tokenizer: str | None) -> Path:
+def _imported(flags: dict[str, Any]) -> Path:
     """The results folder of an import with these flags; says what came in."""
-    from ttc_bench.backends.by_name import token_counter
     from ttc_bench.interchange.importing import import_samples
     from ttc_bench.interchange.wanted import Import
     from ttc_bench.terminal import show_imported
@@ -221,7 +221,7 @@ def _imported(flags: dict[str, Any], tokenizer: str | None) -> Path:
     mapping = flags.pop("map")
     flags = {**flags, "files": tuple(flags["files"]), "mapping": mapping}
     flags |= {key: _names(flags[key]) for key in ("method", "verifier") if key in flags}
-    imported = import_samples(Import(**flags), token_counter(tokenizer) if tokenizer else None)
+    imported = import_samples(Import(**flags))
     show_imported(imported)
     return imported.folder
 
@@ -242,7 +242,7 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Folder for audit.md and audit.json (default results/NAME)")] = None,
 ) -> None:
     """Ask of any run what a reviewer would, from its samples alone. No model runs."""
-    flags = {key: value for key, value in locals().items() if key not in ("tokenizer", "target", "out")}
+    flags = {key: value for key, value in locals().items() if key not in ("target", "out")}
     from tempfile import TemporaryDirectory
 
     from ttc_bench.audit import telling
@@ -250,7 +250,7 @@ def audit(
 
     with TemporaryDirectory(prefix="ttc-bench-") as place:
         of_results = Path(target[0]) if len(target) == 1 and Path(target[0]).is_dir() else None
-        folder = of_results or _imported({**flags, "files": target, "out": place}, tokenizer)
+        folder = of_results or _imported({**flags, "files": target, "out": place})
         result = asyncio.run(audited(folder))
     for line in telling.lines(result):
         typer.echo(line)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ttc_bench.backends.by_name import BUILTIN_MODELS, token_counter
 from ttc_bench.core import Usage
 from ttc_bench.errors import TtcError
 from ttc_bench.interchange import formats
@@ -142,12 +143,11 @@ def test_what_a_source_does_not_count_is_unknown(tmp_path: Path, monkeypatch: py
 
 
 def test_a_tokenizer_counts_in_place_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "FORMATS", {"given": Given(record(reasoning="so so", completion=900, prompt=3))})
-    (tmp_path / "f.log").write_text("", encoding="utf-8")
-    wanted = Import(files=(str(tmp_path / "f.log"),), grader="number", out=str(tmp_path))
-    imported = import_samples(wanted, count=lambda text: len(text.split()))
-    assert stored(imported) == [Usage(completion=6, source="completion")]
-    assert any("--tokenizer" in remark for remark in imported.remarks)
+    source = Given(record(reasoning="3 + 4", completion=900, prompt=3))
+    imported = taken(tmp_path, monkeypatch, source, tokenizer=str(BUILTIN_MODELS / "small"))
+    count = token_counter(str(BUILTIN_MODELS / "small"))
+    assert stored(imported) == [Usage(completion=count("3 + 4") + count("The answer is 2."), source="completion")]
+    assert any("counted by the tokenizer small" in remark for remark in imported.remarks)
 
 
 def test_everything_that_is_left_out_is_counted_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

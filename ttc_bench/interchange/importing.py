@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ttc_bench.backends.by_name import token_counter
 from ttc_bench.core import Completion, Problem, Request, Sample, StopReason, Task, TokenSource, Usage
 from ttc_bench.errors import CannotWrite, TtcError, counted
 from ttc_bench.grading.graders import GRADERS
@@ -35,13 +36,13 @@ COVERED = 0.9  # least share of the samples that have a score by which best-of-n
 Count = Callable[[str], int]  # tokens of a text
 
 
-def import_samples(wanted: Import, count: Count | None = None) -> Imported:
+def import_samples(wanted: Import) -> Imported:
     """Makes results folder OUT/NAME of the samples in the files: the store, run.json, what the files recorded beside
-    the texts, and the task where it comes from the files. `count`: counts tokens in place of the source.
+    the texts, and the task where it comes from the files.
 
     Raises TtcError, and leaves no trace, where a file cannot be read, a row is broken (unless they are to be skipped),
     no sample fits the task, or the folder belongs to something else."""
-    paths = wanted.paths
+    paths, count = wanted.paths, token_counter(wanted.tokenizer) if wanted.tokenizer else None
     sources = [_source(path, wanted).beside(paths) for path in paths]
     identity = ID + _digest(paths)
     facts = [source.facts(path) for source, path in zip(sources, paths, strict=True)]
@@ -214,7 +215,10 @@ class _Taking:
         if self.grader and not self.wanted.grader:
             said.append(f"answers are read as '{self.grader}', judging by the gold answers; --grader chooses another")
         if self.count:
-            said.append("generated tokens were counted with --tokenizer; what a chat template adds is not among them")
+            name = Path(str(self.wanted.tokenizer)).name
+            said.append(
+                f"generated tokens were counted by the tokenizer {name}; those of a chat template are not among them"
+            )
         said += [
             f"{of:,} of {self.voting:,} samples have the score {name}; --verifier {name} ranks the others last"
             for name, of in sorted(self.signals.items())

@@ -27,6 +27,7 @@ class Import:
     mapping: str | None = None  # question=COLUMN,...
     prompt: str = "cot"  # of files without a prompt of their own; several, with commas, where the rows tell
     grader: str | None = None
+    tokenizer: str | None = None  # that counts generated tokens in place of the files
     model: str | None = None  # in place of the name that the files give
     name: str | None = None
     out: str = "results"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ttc_bench.backends.local.weights import load_tokenizer, resolve
 from ttc_bench.errors import TtcError
 
 FILE = "tokenizer.json"
@@ -12,10 +13,13 @@ FILE = "tokenizer.json"
 
 def counter(name: str) -> Callable[[str], int]:
     """The number of tokens of a text, without those that a chat template adds. `name`: tokenizer.json, a folder that
-    has it, or a hub id. Raises TtcError in one line."""
+    has it, a GGUF file, or a hub id. Raises TtcError in one line."""
     import tokenizers
 
     path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        packed = load_tokenizer(resolve(name, "--tokenizer "))
+        return lambda text: len(packed(text, add_special_tokens=False)["input_ids"])
     path = path / FILE if path.is_dir() else path
     try:
         if path.is_file():
