@@ -1,6 +1,7 @@
 """Rows a second and peak memory of reading large files of samples: JSONL by --map, search-and-learn JSONL, Parquet.
 
     python benchmarks/import_scale.py --megabytes 1000
+    python benchmarks/import_scale.py --megabytes 1000 --whole    the JSONL by --map: stored, graded, drawn
 
 Makes each file in a temporary folder (rows of 8 chains of thought of about 1 KB) and reads it in a process of its own, so
 that the peak of memory is its own. "samples" are the records that come out. Needs no model and no network, and as much
@@ -85,11 +86,31 @@ def read(kind: str, path: Path) -> None:
     print(json.dumps({"samples": samples, "seconds": seconds, "peak": peak}))
 
 
+def whole(size: int) -> None:
+    """Prints the time and the peak memory of an import with its report."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "samples.jsonl"
+        make(path, size)
+        words = ("import", str(path), "--map", MAP, "--grader", "number", "--name", "whole", "--out", folder)
+        start = time.perf_counter()
+        told = subprocess.run(
+            [sys.executable, "-m", "ttc_bench", *words], check=True, capture_output=True, text=True
+        ).stdout
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(told.splitlines()[0])
+    print(f"{seconds:.0f} s, {peak:,.0f} MB at most in one process")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--megabytes", type=int, default=100, help="of each file, as JSON")
     options.add_argument("--read", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
+    options.add_argument("--whole", action="store_true", help="run `ttc-bench import`")
     chosen = options.parse_args()
+    if chosen.whole:
+        whole(chosen.megabytes * 10**6)
+        return
     if chosen.read:
         read(chosen.read[0], Path(chosen.read[1]))
         return

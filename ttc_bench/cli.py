@@ -19,7 +19,8 @@ import typer
 from ttc_bench.errors import Interrupted, TtcError, printable
 
 if TYPE_CHECKING:
-    from ttc_bench.sampling.pool import Stop
+    from ttc_bench.interchange.outcome import Imported
+    from ttc_bench.sampling.pool import Stop, Watch
 
 INTERRUPTED = 130
 GRACE_S = 15.0  # for calls that are paid for
@@ -206,14 +207,14 @@ def import_(
     from ttc_bench.experiment import report as report_again
     from ttc_bench.terminal import Progress, show
 
-    folder = _imported(flags)
     with Progress() as progress:
-        result = asyncio.run(report_again(folder, watch=progress.watch()))
-    show(result)
+        imported = _imported(flags, progress.watch())
+        result = asyncio.run(report_again(imported.folder, watch=progress.watch()))
+    show(result, imported.sentences())
 
 
-def _imported(flags: dict[str, Any]) -> Path:
-    """The results folder of an import with these flags; says what came in."""
+def _imported(flags: dict[str, Any], watch: Watch) -> Imported:
+    """What an import with these flags took, and says so."""
     from ttc_bench.interchange.importing import import_samples
     from ttc_bench.interchange.wanted import Import
     from ttc_bench.terminal import show_imported
@@ -221,9 +222,9 @@ def _imported(flags: dict[str, Any]) -> Path:
     mapping = flags.pop("map")
     flags = {**flags, "files": tuple(flags["files"]), "mapping": mapping}
     flags |= {key: _names(flags[key]) for key in ("method", "verifier") if key in flags}
-    imported = import_samples(Import(**flags))
+    imported = import_samples(Import(**flags), watch)
     show_imported(imported)
-    return imported.folder
+    return imported
 
 
 @app.command()
@@ -247,11 +248,13 @@ def audit(
 
     from ttc_bench.audit import telling
     from ttc_bench.experiment import audit as audited
+    from ttc_bench.terminal import Progress
 
-    with TemporaryDirectory(prefix="ttc-bench-") as place:
+    with TemporaryDirectory(prefix="ttc-bench-") as place, Progress() as progress:
         of_results = Path(target[0]) if len(target) == 1 and Path(target[0]).is_dir() else None
-        folder = of_results or _imported({**flags, "files": target, "out": place})
-        result = asyncio.run(audited(folder))
+        watch = progress.watch()
+        folder = of_results or _imported({**flags, "files": target, "out": place}, watch).folder
+        result = asyncio.run(audited(folder, watch))
     for line in telling.lines(result):
         typer.echo(line)
     if where := out or of_results:
@@ -269,7 +272,8 @@ def report(
     samples: Samples = None,
     store: Annotated[str | None, typer.Option(help="File of all samples, where it has moved")] = None,
 ) -> None:
-    """Analyse a run again from its stored samples. No model is loaded."""
+    """Analyse a run again from its stored samples. No model is loaded, but verifiers that have imported ones to
+    score."""
     from ttc_bench.experiment import report as report_again
     from ttc_bench.terminal import Progress, show
 

@@ -222,10 +222,16 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
     chosen = load_tasks(config, folder, earlier.get("tasks", ()))
     if not config.store_path.exists():
         raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
-    with closing(Store(config.store_path, read_only=True)) as store:
+    # nobody can run imported samples again, so that verifiers with a model score them here
+    asking = "imported" in earlier and menu.asks(config.verifiers)
+    opening = partial(open_model, config) if asking else None
+    with closing(Store(config.store_path, read_only=opening is None)) as store:
         settings = {
             name: Setting(
-                entry["id"], frozenset(entry.get("signals", ())), store, config, recorded=entry.get("verifiers", {})
+                *(entry["id"], frozenset(entry.get("signals", ())), store, config),
+                open=opening,
+                recorded=entry.get("verifiers", {}),
+                watch=watch,
             )
             for name, entry in entries.items()
         }
@@ -248,7 +254,7 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
         notes += manifest.imported(earlier)
         analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
         described = manifest.analysed({**earlier, "models": models}, analysis)
-        yield _Again(Result(folder, analysis, Filled(), described), every, store)
+        yield _Again(Result(folder, analysis, _work({}, verifiers), described), every, store)
 
 
 def _work(filled: Mapping[str, Filled], verifiers: Mapping[str, menu.ByTask]) -> Filled:

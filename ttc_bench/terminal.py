@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -137,8 +137,9 @@ class Progress:
             print(f"scoring {done:,}/{missing:,}, {seconds_left:.0f} s left", file=sys.stderr, flush=True)
 
 
-def show(result: Result) -> None:
-    """Prints a table and a quality line for every task, what this run spent, and where the files are."""
+def show(result: Result, told: Collection[str] = ()) -> None:
+    """Prints a table and a quality line for every task, what this run spent, and where the files are. `told`: notes
+    that the user has read already."""
     console = Console(highlight=False)
     points = result.analysis.points
     if not points:
@@ -156,8 +157,7 @@ def show(result: Result) -> None:
                 console.print(_plain(f"  {budget_line(row)}"))
     for sentence in [*exchange.sentences(points), *result.analysis.findings]:
         console.print(_plain(sentence))
-    for note in result.analysis.notes:
-        console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+    _note(console, (note for note in result.analysis.notes if note not in told))
     shown = " The table shows what each method costs, stored samples included." if points else ""
     console.print(f"This run spent: {paid(result.filled)}.{shown}")
     if not result.written:
@@ -174,8 +174,7 @@ def show_sampled(filled: Filled, shard: str, store: Path) -> None:
     console = Console(highlight=False)
     reasons = failures(dict(list(filled.reasons.items())[:MOST_REASONS]))
     missing = [f"{len(filled.holes):,} samples are missing; the same command asks for them again"] if reasons else []
-    for note in (*filled.notes, *reasons, *missing):
-        console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+    _note(console, (*filled.notes, *reasons, *missing))
     console.print(f"This run spent: {paid(filled)}.")
     sentence = (
         f"Shard {shard} is in {store}; no curve is drawn of a part. Once all are: ttc-bench merge STORE... --into ALL, "
@@ -195,7 +194,7 @@ def show_merged(taken: Sequence[Taken], into: Path) -> None:
         for count, what in ((t.scores_differ, "scores"), (t.follow_ups_differ, "continuations")):
             if count:
                 note = f"{count:,} {what} of {t.source} differ from those that were there, which stay as they are"
-                console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
+                _note(console, [note])
     console.print(
         _plain(
             f"{sum(t.samples for t in taken):,} samples and {sum(t.scores for t in taken):,} scores went into {into}."
@@ -204,12 +203,21 @@ def show_merged(taken: Sequence[Taken], into: Path) -> None:
 
 
 def show_imported(imported: Imported) -> None:
-    """Prints what came in, and of how much; what did not is told as notes of the run."""
+    """Prints what came in, of how much, and what a reader must know of it, before anything is drawn."""
     of = f" of {imported.of_task:,}" if imported.of_task > imported.problems else ""
     sizes = counted(imported.most, "sample")
     sizes = sizes if imported.fewest == imported.most else f"{imported.fewest:,} to {sizes}"
     sentence = f"{counted(imported.samples, 'sample')} imported: {imported.problems:,}{of} problems, {sizes} each."
-    Console(highlight=False).print(_plain(sentence))
+    console = Console(highlight=False)
+    console.print(_plain(sentence))
+    if imported.unread:
+        console.print(_plain(f"{counted(imported.unread, 'sample')} without a readable answer."))
+    _note(console, imported.sentences())
+
+
+def _note(console: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        console.print(Text.assemble(("note: ", "bold yellow"), _plain(note)))
 
 
 def _plain(text: str) -> Text:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ttc_bench import experiment
 from ttc_bench.backends.by_name import BUILTIN_MODELS, token_counter
 from ttc_bench.core import Usage
 from ttc_bench.errors import TtcError
@@ -350,3 +354,46 @@ def test_samples_that_failed_at_their_source_are_counted_as_failed(ttc: Run, mon
     assert code == 0
     assert "25.0% failed" in out  # one of four calls; that a problem has one sample fewer is no failure
     assert "asks for them again" not in out
+
+
+def test_verifiers_with_a_model_score_imported_samples_once(ttc: Run) -> None:
+    assert ttc(*RUN)[0] == 0
+    assert ttc("import", "results/samples.sqlite", "--task", "chain-arithmetic", "--name", "b")[0] == 0
+    command = ("report", "results/b", "--verifier", "reward:builtin", "--method", "best-of-n")
+    code, out, err = ttc(*command)
+    assert code == 0
+    assert "24 scores to make by reward:builtin" in err
+    assert "This run spent: 24 scores by verifiers" in " ".join(out.split())
+    first = curve("results/b")
+    assert {row["verifier"] for row in first if row["method"] == "best-of-n"} == {"reward:builtin"}
+    code, out, _ = ttc(*command)
+    assert code == 0
+    assert "This run spent: nothing" in out
+    assert curve("results/b") == first
+    code, _, err = ttc("report", "results/b", "--verifier", "p-true", "--method", "best-of-n")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "asks the model that made the samples, and these were imported" in err
+
+
+def test_what_a_killed_import_left_is_cleared_away_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, working = (tmp_path / "results" / f".imported-f.{process}" for process in (ended.pid, os.getppid()))
+    for folder in (left, working):
+        folder.mkdir(parents=True)
+        (folder / "samples.sqlite").touch()
+    taken(tmp_path, monkeypatch, Given(record()))
+    assert not left.exists()
+    assert working.exists()  # of an import that is still at work
+
+
+def test_what_came_in_is_told_before_anything_is_drawn(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (record(), record("line 2", "I do not know."), record("line 3", question="?", gold="many"))
+    monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
+    Path("f.log").write_text("", encoding="utf-8")
+    monkeypatch.setattr(experiment, "report", lambda *_, **__: sys.exit(0))  # nothing is drawn
+    code, out, _ = ttc("import", "f.log", "--grader", "number", "--name", "b")
+    assert code == 0
+    words = " ".join(out.split())
+    assert words.startswith("2 samples imported: 1 problems, 2 samples each. 1 sample without a readable answer.")
+    assert "1 sample left out: a gold answer that the grader cannot read" in words

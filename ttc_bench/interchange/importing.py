@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ttc_bench.analysis.grading import grade
 from ttc_bench.backends.by_name import token_counter
-from ttc_bench.core import Completion, Problem, Request, Sample, StopReason, Task, TokenSource, Usage
+from ttc_bench.core import Problem, Request, Sample, Task
 from ttc_bench.errors import CannotWrite, TtcError, counted
 from ttc_bench.grading.graders import GRADERS
+from ttc_bench.interchange.completions import Count, completion_of
 from ttc_bench.interchange.formats import detect
 from ttc_bench.interchange.golds import golds_of, likely_grader
 from ttc_bench.interchange.joining import Joiner, OfFile, OfTask, Unfit
@@ -28,15 +31,17 @@ from ttc_bench.problems import tasks
 from ttc_bench.problems.rows import Broken
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.report import manifest
+from ttc_bench.sampling.claims import runs
+from ttc_bench.sampling.plan import plan
+from ttc_bench.sampling.pool import SILENT, Watch
 from ttc_bench.sampling.store import Store
 
 ID = "import:"  # with the digest of the files: the identity of a model whose samples were imported
 STORE = "samples.sqlite"
 COVERED = 0.9  # least share of the samples that have a score by which best-of-n chooses unasked
-Count = Callable[[str], int]  # tokens of a text
 
 
-def import_samples(wanted: Import) -> Imported:
+def import_samples(wanted: Import, watch: Watch = SILENT) -> Imported:
     """Makes results folder OUT/NAME of the samples in the files: the store, run.json, what the files recorded beside
     the texts, and the task where it comes from the files.
 
@@ -51,6 +56,7 @@ def import_samples(wanted: Import) -> Imported:
         grader = likely_grader(gold for s, path in zip(sources, paths, strict=True) for gold in golds_of(s.read(path)))
     folder = Path(wanted.out) / (wanted.name or f"imported-{wanted.title}")
     _claim(folder, identity)
+    _clear(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         part.mkdir(parents=True)
@@ -58,7 +64,7 @@ def import_samples(wanted: Import) -> Imported:
             taken = _Taking(wanted, grader, identity, facts, count, store, recorded)
             for source, (path, prompt) in zip(sources, wanted.inputs, strict=True):
                 taken.read(source, path, prompt)
-            imported = taken.finish(part, folder)
+            imported = taken.finish(part, folder, watch)
         if folder.exists():
             shutil.rmtree(folder)
         part.replace(folder)
@@ -144,7 +150,7 @@ class _Taking:
             self.pools[prompt, problem.id] = _Pool(self.config.request(self.identity, messages))
         pool, text = self.pools[prompt, problem.id], hash((record.text, record.reasoning))
         self.imported.duplicates += text in pool.texts
-        completion = _completion(record, self.count)
+        completion = completion_of(record, self.count)
         if prompt == self.wanted.votes:
             self.signals.update(completion.signals.keys())
             self.voting += 1
@@ -154,9 +160,9 @@ class _Taking:
         pool.samples += 1
         self.imported.samples += 1
 
-    def finish(self, part: Path, folder: Path) -> Imported:
-        """Writes run.json and the task into `part`, which will be `folder`. Raises TtcError where nothing was
-        taken."""
+    def finish(self, part: Path, folder: Path, watch: Watch) -> Imported:
+        """Writes run.json and the task into `part`, which will be `folder`, and grades the samples, which is kept in
+        the store. Raises TtcError where nothing was taken."""
         fewest = {p.id: min(self._sizes(p)) for p in self.problems.values()}
         kept = [p for p in self._in_order() if fewest[p.id] >= self.wanted.at_least]
         done = self.imported
@@ -173,6 +179,8 @@ class _Taking:
         covered = [name for name, of in self.signals.items() if of >= COVERED * self.voting]
         config = config_of(self.wanted, self.facts, done.most, covered, self.chosen)
         task = Task(self.joiner.task.name, tuple(kept), self.joiner.task.answer_format, self.joiner.task.grader)
+        pools = grade(plan(config, [task], config.model[0], self.identity), self.store, watch)
+        done.unread = sum(int((pool.column("answer") < 0).sum()) for pool in pools)
         described = manifest.describe(config, [task], ())
         if len(kept) < done.of_task:
             described["tasks"][0]["only"] = [p.id for p in kept]
@@ -237,34 +245,6 @@ class _Taking:
         return said
 
 
-def _completion(record: Record, count: Count | None) -> Completion:
-    """The record as a sample. A count that the source does not give is unknown, whatever number stands for it."""
-    generated = record.completion if record.completion and record.completion > 0 else None
-    prompt = record.prompt
-    if count is not None:
-        generated, prompt = count(record.reasoning) + count(record.text), None
-    elif generated is None and record.completion == 0 and not (record.text or record.reasoning):
-        generated = 0
-    source: TokenSource = "api"
-    if generated is None:
-        source = "unknown"
-    elif prompt is None:
-        source = "completion"
-    elif record.apportioned:
-        source = "estimate"
-    usage = Usage(source=source)
-    if generated is not None:
-        usage = Usage(
-            prompt=prompt or 0,
-            cached=min(record.cached or 0, prompt or 0),
-            completion=generated,
-            reasoning=min(record.thought or 0, generated),
-            source=source,
-        )
-    end: StopReason = "unknown" if record.length is None else "length" if record.length else "stop"
-    return Completion(record.text, end, usage, record.reasoning, record.shares_prompt, dict(record.signals))
-
-
 def _source(path: Path, wanted: Import) -> Source:
     if wanted.mapping is not None:
         from ttc_bench.interchange.sources.table import Table, parse
@@ -300,6 +280,13 @@ def _digest(paths: Sequence[Path]) -> str:
             )
         seen[digest] = path
     return hashlib.sha256(" ".join(seen).encode()).hexdigest()[:16]
+
+
+def _clear(folder: Path) -> None:
+    """Removes what killed imports left beside the folder."""
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
+        if path.suffix[1:].isdecimal() and not runs(int(path.suffix[1:])):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _claim(folder: Path, identity: str) -> None:

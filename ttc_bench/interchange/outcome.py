@@ -51,6 +51,7 @@ class Imported:
     unmatched: Places = field(default_factory=Places)
     few: int = 0  # problems left out, as they have fewer samples than asked for
     golds: int = 0  # samples whose gold answer is not the task's
+    unread: int = 0  # samples without a readable answer
     remarks: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:

@@ -88,7 +88,7 @@ class Claims:
 
     def _lives(self, owner: str, beat: int) -> bool:
         machine, process, _ = owner.rsplit(" ", 2)
-        if machine == _machine() and not _runs(int(process)):
+        if machine == _machine() and not runs(int(process)):
             return False
         before, since = self._seen.get(owner, (-1, 0.0))
         if beat != before:
@@ -106,7 +106,7 @@ class Claims:
 def at_work(db: sqlite3.Connection) -> list[str]:
     """The runs on this machine, in words, that hold claims in an open store. Raises sqlite3.Error."""
     owners = [owner for (owner,) in db.execute("select distinct owner from claims").fetchall()]
-    return sorted(_words(owner) for owner in owners if owner.startswith(_machine()) and _runs(int(owner.split()[-2])))
+    return sorted(_words(owner) for owner in owners if owner.startswith(_machine()) and runs(int(owner.split()[-2])))
 
 
 def _words(owner: str) -> str:
@@ -122,7 +122,8 @@ def _machine() -> str:
     return " ".join((socket.gethostname().replace(" ", "-"), boot, space))
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -124,6 +124,8 @@ class Asked:
 def p_true_scorer(argument: str, setting: Setting) -> Asked:
     """`p-true`: the sampling model is asked whether its answer is true. Raises a fatal BackendError if no model may
     run."""
+    if setting.backend is None and setting.may_ask:
+        raise BackendError("asks the model that made the samples, and these were imported; ask judge:MODEL", fatal=True)
     if setting.backend is None:
         raise BackendError(f"its scores are not stored; make them with: {setting.command()}", fatal=True)
     return Asked(P_TRUE, setting.backend, setting, own=False)

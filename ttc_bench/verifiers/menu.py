@@ -159,6 +159,11 @@ def _stored(name: str, argument: str, reserved: set[str], setting: Setting) -> S
     return StoredVerifier(name if label in reserved else label, name, scorer, setting)
 
 
+def asks(names: Sequence[str]) -> bool:
+    """Whether one of these runs a model."""
+    return any(name.partition(":")[0] in SCORERS for name in names)
+
+
 def for_models(
     names: Sequence[str], tasks: Sequence[Task], settings: Mapping[str, Setting]
 ) -> dict[str, dict[str, list[Verifier]]]:

@@ -42,7 +42,8 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """The context that verifiers are made in. Without a `backend` no model may run: only stored scores are used."""
+    """The context that verifiers are made in. Without a `backend`, and no way to `open` one, no model may run: only
+    stored scores are used. Of imported samples there is a way to open others, but no backend that made them."""
 
     model: str  # the identity of the model whose samples are scored
     signals: frozenset[str]  # that its backend recorded
@@ -52,6 +53,11 @@ class Setting:
     open: Callable[[str], Backend] | None = None  # a model by its name, as --model or as MODEL@URL
     recorded: Mapping[str, Any] = field(default_factory=dict)  # run.json's verifiers, by the name the user gave
     watch: Watch = SILENT
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a model may run."""
+        return self.backend is not None or self.open is not None
 
     def command(self) -> str:
         """The command that makes the missing scores."""
@@ -108,7 +114,7 @@ class StoredVerifier(Verifier):
         addresses = [address(problem, completion) for problem, completion in items]
         scores = self._setting.store.scores(self.id, dict.fromkeys(addresses))
         missing = {a: item for a, item in zip(addresses, items, strict=True) if a not in scores}
-        if missing and (self._scorer is None or self._setting.backend is None):
+        if missing and (self._scorer is None or not self._setting.may_ask):
             raise TtcError(
                 f"verifier {self.asked}: {len(missing):,} scores are not stored; "
                 f"make them with: {self._setting.command()}"
