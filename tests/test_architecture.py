@@ -19,6 +19,7 @@ prompts prices grading strategies
 config
 problems sampling backends
 verifiers analysis
+policies
 charts
 report
 interchange
