@@ -86,7 +86,8 @@ def test_a_run_from_stored_samples_loads_no_model_library(tmp_path: Path) -> Non
     code = f"""
 import asyncio, sys
 from pathlib import Path
-from ttc_bench import cli, experiment, report, terminal
+from ttc_bench import cli, experiment, report
+from ttc_bench.terminal import results
 from ttc_bench.backends.by_name import make_backend
 from ttc_bench.backends.local import weights
 from ttc_bench.config import from_fields

@@ -241,7 +241,7 @@ def test_kill_9_and_a_rerun_give_the_undisturbed_curve(ttc: Run, tmp_path: Path)
 
 def test_progress_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     from ttc_bench.core import Completion, Message, Sample, Usage
-    from ttc_bench.terminal import Progress
+    from ttc_bench.terminal.progress import Progress
 
     request = Request("m", (Message("user", "?"),), 8)
     with Progress() as progress:
@@ -254,7 +254,7 @@ def test_progress_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixtur
 
 
 def test_grading_that_takes_long_is_seen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from ttc_bench import terminal
+    from ttc_bench.terminal import progress as terminal
 
     monkeypatch.setattr(terminal, "PLAIN_EVERY", 0.0)
     with terminal.Progress() as progress:
@@ -264,7 +264,7 @@ def test_grading_that_takes_long_is_seen(capsys: pytest.CaptureFixture[str], mon
 
 
 def test_one_event_loop_only(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """asyncio.run stands in cli.py alone: a second loop would cut the backend's connections."""
+    """asyncio.run stands in the command line alone: a second loop would cut the backend's connections."""
     loops = []
     original = asyncio.run
     monkeypatch.setattr(asyncio, "run", lambda job: loops.append(1) or original(job))

@@ -11,7 +11,7 @@ import pytest
 
 import ttc_bench
 from ttc_bench import Backend, Candidate, Config, Job, Outcome, Sample, ScriptedBackend, run
-from ttc_bench.terminal import quality_line
+from ttc_bench.terminal.results import quality_line
 
 
 def test_every_name_is_there_and_is_what_its_room_says() -> None:

@@ -26,7 +26,8 @@ from ttc_bench.prices import Price
 from ttc_bench.report import folder as outputs
 from ttc_bench.report.export import rows as exported
 from ttc_bench.strategies.methods import METHODS
-from ttc_bench.terminal import show, show_forecast
+from ttc_bench.terminal.forecasts import show_forecast
+from ttc_bench.terminal.results import show
 
 NAMES = ("mine:small", "mine:large")
 

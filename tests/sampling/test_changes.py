@@ -15,7 +15,7 @@ from ttc_bench.experiment import dry_run, replay, run
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.sampling.changes import ForcedExit, Refine, Wait, extended, extensions
 from ttc_bench.sampling.store import Store
-from ttc_bench.terminal import show_forecast
+from ttc_bench.terminal.forecasts import show_forecast
 
 TASK = Task("sums", (), 'End with "The answer is N."', GRADERS["number"]())
 ASKED = Request("m", (Message("user", "1 + 1?"),), 64)

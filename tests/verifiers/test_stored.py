@@ -15,7 +15,7 @@ from ttc_bench.core import Completion, Problem, Request, Usage
 from ttc_bench.errors import BackendError, TaskError, TtcError
 from ttc_bench.experiment import dry_run, report, run
 from ttc_bench.sampling.pool import Watch
-from ttc_bench.terminal import paid
+from ttc_bench.terminal.words import paid
 from ttc_bench.verifiers import menu as verifiers
 from ttc_bench.verifiers.stored import StoredVerifier
 
