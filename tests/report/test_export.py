@@ -12,10 +12,12 @@ import pytest
 from pyarrow import parquet
 
 from ttc_bench.analysis.views import ProblemView, SampleView
+from ttc_bench.core import Usage
 from ttc_bench.errors import TtcError
 from ttc_bench.report import export
 
-A = SampleView("cot", 0, "it is 1", "hm", "1", True, 7, "stop", "boxed", {"logprob": -0.5})
+BILLED = Usage(prompt=20, cached=4, completion=7, reasoning=3, source="api")
+A = SampleView("cot", 0, "it is 1", "hm", "1", True, 7, "stop", "boxed", {"logprob": -0.5}, "m", BILLED, True)
 ODD = SampleView(
     "direct", 3, "lone \ud800, NUL \0, \u2028, ünï\ncode", "", None, False, 8, "length", "", {"v": -math.inf}
 )
@@ -52,6 +54,12 @@ def test_datasets_reads_what_was_written(tmp_path: Path, kind: str, monkeypatch:
         "tokens": 7,
         "stop_reason": "stop",
         "rung": "boxed",
+        "model": "m",
+        "prompt_tokens": 20,
+        "cached_tokens": 4,
+        "reasoning_tokens": 3,
+        "token_source": "api",
+        "shares_prompt": True,
         "score_logprob": -0.5,
         "score_v": None,
     }
@@ -117,7 +125,7 @@ def test_row_groups_have_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, kind: str) -> None:
     (tmp_path / "taken").write_text("a file, not a folder")
-    with pytest.raises(TtcError, match=r"cannot be written \(.+\); give another file with --to") as raised:
+    with pytest.raises(TtcError, match=r"cannot be written \(.+\); give another place") as raised:
         export.write([FIRST], tmp_path / "taken" / f"s.{kind}")
     assert "\n" not in str(raised.value)
 
@@ -137,3 +145,17 @@ def test_an_export_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> None:
             export.write(Broken(), tmp_path / f"s.{kind}")
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["s.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "row"),
+    [
+        (Usage(prompt=20, completion=7), (20, 0, 0, "tokenizer")),
+        (Usage(completion=7, source="completion"), (None, None, 0, "completion")),
+        (Usage(source="unknown"), (None, None, None, "unknown")),
+        (None, (None, None, None, None)),
+    ],
+)
+def test_a_count_that_is_not_known_is_none(usage: Usage | None, row: tuple[int | str | None, ...]) -> None:
+    (only,) = export.rows([ProblemView("t", "t/0", "?", "1", None, (replace(A, usage=usage),))], [])
+    assert tuple(only[name] for name in export.COUNTED[:4]) == row

@@ -22,8 +22,11 @@ from ttc_bench.errors import TtcError
 
 KINDS = (".jsonl", ".csv", ".parquet")
 OF_PROBLEM = {"task": "task", "problem": "id", "question": "question", "gold": "gold", "difficulty": "difficulty"}
-OF_SAMPLE = ("prompt", "index", "text", "reasoning", "answer", "correct", "tokens", "stop_reason", "rung")
-TYPES = {"difficulty": "double", "index": "int64", "correct": "bool", "tokens": "int64"}  # of the others: string
+OF_SAMPLE = ("prompt", "index", "text", "reasoning", "answer", "correct", "tokens", "stop_reason", "rung", "model")
+BILLED = {"prompt_tokens": "prompt", "cached_tokens": "cached", "reasoning_tokens": "reasoning"}  # of Usage
+COUNTED = (*BILLED, "token_source", "shares_prompt")
+TYPES = {"difficulty": "double", "index": "int64", "correct": "bool", "tokens": "int64", "shares_prompt": "bool"}
+TYPES |= dict.fromkeys(BILLED, "int64")  # of the others: string
 PROSE = ("text", "reasoning")  # as a rule different in every row, so that a dictionary of values would only cost
 GROUP = 16 << 20  # characters in a row group
 ROW = 200  # characters that a row counts besides its text
@@ -46,13 +49,24 @@ def score_names(problems: Iterable[ProblemView]) -> list[str]:
 
 
 def rows(problems: Iterable[ProblemView], scores: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One flat row per sample: problem, prompt, index, text, answer, correct, tokens, stop reason, rung, and
-    score_NAME for each of `scores`."""
+    """One flat row per sample: problem, prompt, index, text, answer, correct, tokens, stop reason, rung, model, what
+    else was counted, and score_NAME for each of `scores`."""
     for p in problems:
         facts = {column: getattr(p, name) for column, name in OF_PROBLEM.items()}
         for s in itertools.chain.from_iterable(by_prompt(p).values()):
-            own = {name: getattr(s, name) for name in OF_SAMPLE}
+            own = {name: getattr(s, name) for name in OF_SAMPLE} | dict(zip(COUNTED, _counts(s), strict=True))
             yield {**facts, **own, **{f"score_{name}": s.scores.get(name) for name in scores}}
+
+
+def _counts(s: SampleView) -> tuple[int | str | bool | None, ...]:
+    """The values of COUNTED; a count that is not known is None."""
+    usage = s.usage
+    if usage is None:
+        return (*(None for _ in BILLED), None, s.shares_prompt)
+    known = {"prompt": usage.source not in ("unknown", "completion"), "reasoning": usage.source != "unknown"}
+    known["cached"] = known["prompt"]
+    counts = (getattr(usage, name) if known[name] else None for name in BILLED.values())
+    return (*counts, usage.source, s.shares_prompt)
 
 
 class ParquetFile:
@@ -62,7 +76,7 @@ class ParquetFile:
         import pyarrow as pa
         from pyarrow import parquet
 
-        kinds = {name: TYPES.get(name, "string") for name in (*OF_PROBLEM, *OF_SAMPLE)}
+        kinds = {name: TYPES.get(name, "string") for name in (*OF_PROBLEM, *OF_SAMPLE, *COUNTED)}
         kinds |= {f"score_{name}": "double" for name in scores}
         self._scores = scores
         self._schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
@@ -96,6 +110,8 @@ class ParquetFile:
                     column += [value] * len(part)
                 for name in OF_SAMPLE:
                     self._columns[name] += [getattr(s, name) for s in part]
+                for name, values in zip(COUNTED, zip(*map(_counts, part), strict=True), strict=True):
+                    self._columns[name] += values
                 for name in self._scores:
                     self._columns[f"score_{name}"] += [s.scores.get(name) for s in part]
                 self.written += len(part)
@@ -181,7 +197,7 @@ def _jsonl(problems: Iterable[ProblemView], scores: Sequence[str], path: Path) -
 def _csv(problems: Iterable[ProblemView], scores: Sequence[str], path: Path) -> int:
     """Texts as they are, whatever a spreadsheet may make of them: this is data, to be read back."""
     written = 0
-    columns = [*OF_PROBLEM, *OF_SAMPLE, *(f"score_{name}" for name in scores)]
+    columns = [*OF_PROBLEM, *OF_SAMPLE, *COUNTED, *(f"score_{name}" for name in scores)]
     with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()

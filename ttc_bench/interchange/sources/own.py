@@ -13,6 +13,7 @@ from ttc_bench.core import Message, Request
 from ttc_bench.interchange.records import Record, Row, Source
 from ttc_bench.problems.rows import Broken, stream_rows
 from ttc_bench.prompts import COT, DIRECT
+from ttc_bench.report.export import BILLED
 from ttc_bench.sampling.store import Store
 
 COLUMNS = {"task", "problem", "question", "prompt", "index", "text", "stop_reason", "rung"}
@@ -21,7 +22,7 @@ BACKENDS = {name: name.replace("-", "_") for name in ("self-certainty", "tail-co
 
 
 class Export(Source):
-    """Rows of an export: everything but prompt tokens."""
+    """Rows of an export."""
 
     name = "ttc-bench"
     about = "what `ttc-bench export` wrote"
@@ -37,9 +38,11 @@ class Export(Source):
 def _exported(place: str, row: Mapping[str, Any]) -> Row:
     if not row.keys() >= COLUMNS or not isinstance(row["text"], str):
         return Broken(place, f"not a row of an export: expected the columns {', '.join(sorted(COLUMNS))}")
-    label = str(row["prompt"])
-    model, _, prompt = label.rpartition(", ")
+    model = _text(row.get("model"))
+    prompt = str(row["prompt"]).removeprefix(f"{model}, ")  # which is there where a run has several models
     tokens, index = _number(row.get("tokens")), _number(row["index"])
+    given = {name: _number(row.get(name)) for name in BILLED}
+    prompt_tokens, cached, thought = (None if n is None else int(n) for n in given.values())
     return Record(
         place=place,
         text=row["text"],
@@ -49,12 +52,17 @@ def _exported(place: str, row: Mapping[str, Any]) -> Row:
         reasoning=str(row.get("reasoning") or ""),
         length={"length": True, "stop": False}.get(str(row["stop_reason"])),
         completion=None if tokens is None else int(tokens),
+        prompt=prompt_tokens,
+        cached=cached,
+        thought=thought,
+        apportioned=row.get("token_source") == "estimate",
+        shares_prompt=str(row.get("shares_prompt")) == "True",
         signals=_scores(row),
         recorded={"True": True, "False": False}.get(str(row.get("correct"))),
         answer=_text(row.get("answer")),
         difficulty=_number(row.get("difficulty")),
         repeat=None if index is None else int(index),
-        model=model or None,
+        model=model,
         prompt_name=prompt,
     )
 
