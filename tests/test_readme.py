@@ -50,7 +50,7 @@ def test_links_lead_somewhere(document: str) -> None:
 def test_flags_in_documents_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     known = set()
-    for command in ("run", "report", "tasks", "export"):
+    for command in ("run", "report", "tasks", "export", "import", "audit", "merge"):
         shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
         known |= set(re.findall(r"--[a-z][a-z-]+", shown.output))
     for line in re.findall(r"ttc-bench (?:run|report|tasks|export)[^`\n]*(?:\\\n[^`\n]*)*", text):
