@@ -53,7 +53,7 @@ def test_flags_in_documents_exist(document: str) -> None:
     for command in ("run", "report", "tasks", "export", "import", "audit", "merge"):
         shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
         known |= set(re.findall(r"--[a-z][a-z-]+", shown.output))
-    for line in re.findall(r"ttc-bench (?:run|report|tasks|export)[^`\n]*(?:\\\n[^`\n]*)*", text):
+    for line in re.findall(r"ttc-bench (?:run|report|tasks|export|import|audit|merge)[^`\n]*(?:\\\n[^`\n]*)*", text):
         for flag in re.findall(r"--[a-z][a-z-]+", line):
             assert flag in known, f"{document}: {flag}"
     assert "--samples" in known

@@ -33,7 +33,9 @@ OfTask = Annotated[
 Format = Annotated[str, typer.Option(help="Of the files, such as inspect or lm-eval; auto looks at them")]
 Map = Annotated[
     str | None,
-    typer.Option(help="Columns: question=COL,answer=COL,text=COL[,id=,tokens=,reasoning=,stop=,score.NAME=, ...]"),
+    typer.Option(
+        help="Columns: question=A,answer=B,text=C and so on (id, tokens, stop, recorded, score.NAME: docs/interchange.md)"
+    ),
 ]
 AskedWith = Annotated[
     str, typer.Option(help="How they were asked: direct, cot, cot-few-shot; several where the rows tell")
