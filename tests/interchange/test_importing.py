@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -369,21 +367,11 @@ def test_verifiers_with_a_model_score_imported_samples_once(ttc: Run) -> None:
     assert code == 0
     assert "This run spent: nothing" in out
     assert curve("results/b") == first
+    assert ttc("import", "results/samples.sqlite", "--task", "chain-arithmetic", "--name", "b")[0] == 0
+    assert "This run spent: nothing" in ttc(*command)[1]  # the scores outlive another import of the same samples
     code, _, err = ttc("report", "results/b", "--verifier", "p-true", "--method", "best-of-n")
     assert (code, err.count("\n")) == (2, 1)
     assert "asks the model that made the samples, and these were imported" in err
-
-
-def test_what_a_killed_import_left_is_cleared_away_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    left, working = (tmp_path / "results" / f".imported-f.{process}" for process in (ended.pid, os.getppid()))
-    for folder in (left, working):
-        folder.mkdir(parents=True)
-        (folder / "samples.sqlite").touch()
-    taken(tmp_path, monkeypatch, Given(record()))
-    assert not left.exists()
-    assert working.exists()  # of an import that is still at work
 
 
 def test_what_came_in_is_told_before_anything_is_drawn(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ttc_bench.analysis.grading import grade
 from ttc_bench.backends.by_name import token_counter
-from ttc_bench.core import Problem, Request, Sample, Task
-from ttc_bench.errors import CannotWrite, TtcError, counted
+from ttc_bench.core import Problem, Request, Sample, Score, Task, Usage
+from ttc_bench.errors import TtcError, counted
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.interchange.completions import Count, completion_of
+from ttc_bench.interchange.folder import whole
 from ttc_bench.interchange.formats import detect
 from ttc_bench.interchange.golds import golds_of, likely_grader
 from ttc_bench.interchange.joining import Joiner, OfFile, OfTask, Unfit
@@ -31,7 +28,6 @@ from ttc_bench.problems import tasks
 from ttc_bench.problems.rows import Broken
 from ttc_bench.prompts import PROMPTS
 from ttc_bench.report import manifest
-from ttc_bench.sampling.claims import runs
 from ttc_bench.sampling.plan import plan
 from ttc_bench.sampling.pool import SILENT, Watch
 from ttc_bench.sampling.store import Store
@@ -55,23 +51,16 @@ def import_samples(wanted: Import, watch: Watch = SILENT) -> Imported:
     if wanted.task is None and grader is None:
         grader = likely_grader(gold for s, path in zip(sources, paths, strict=True) for gold in golds_of(s.read(path)))
     folder = Path(wanted.out) / (wanted.name or f"imported-{wanted.title}")
-    _claim(folder, identity)
-    _clear(folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        part.mkdir(parents=True)
-        with closing(Store(part / STORE)) as store, RecordedWriter(part / RECORDED) as recorded:
-            taken = _Taking(wanted, grader, identity, facts, count, store, recorded)
-            for source, (path, prompt) in zip(sources, wanted.inputs, strict=True):
-                taken.read(source, path, prompt)
-            imported = taken.finish(part, folder, watch)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
-    except OSError as error:
-        raise CannotWrite(f"{folder} cannot be written to ({error.strerror or error}); nothing was imported") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with (
+        whole(folder, identity) as part,
+        closing(Store(part / STORE)) as store,
+        RecordedWriter(part / RECORDED) as recorded,
+    ):
+        taken = _Taking(wanted, grader, identity, facts, count, store, recorded)
+        for source, (path, prompt) in zip(sources, wanted.inputs, strict=True):
+            taken.read(source, path, prompt)
+        imported = taken.finish(part, folder, watch)
+        _keep_scores(folder / STORE, store)
     return imported
 
 
@@ -282,19 +271,11 @@ def _digest(paths: Sequence[Path]) -> str:
     return hashlib.sha256(" ".join(seen).encode()).hexdigest()[:16]
 
 
-def _clear(folder: Path) -> None:
-    """Removes what killed imports left beside the folder."""
-    for path in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
-        if path.suffix[1:].isdecimal() and not runs(int(path.suffix[1:])):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _claim(folder: Path, identity: str) -> None:
-    """Raises TtcError where the folder holds something other than an earlier import of the same files."""
-    if not folder.exists():
+def _keep_scores(earlier: Path, store: Store) -> None:
+    """Adds the scores that verifiers gave after an earlier import of the same files: models were paid for them."""
+    if not earlier.exists():
         return
-    if not (folder / manifest.FILE).exists():
-        raise TtcError(f"{folder} holds other files and no {manifest.FILE}; choose another folder with --name")
-    models: list[dict[str, Any]] = manifest.read(folder)["models"]
-    if [entry["id"] for entry in models] != [identity]:
-        raise TtcError(f"{folder} belongs to another run; choose another folder with --name")
+    query = "select verifier, item, value, prompt_tokens, completion_tokens, parameters from scores"
+    with closing(Store(earlier, read_only=True)) as old:
+        for verifier, item, value, prompt, completion, parameters in old.rows(query):
+            store.add_score(verifier, item, Score(value, Usage(prompt=prompt, completion=completion), parameters))
