@@ -360,6 +360,7 @@ class Verifier(ABC):
     name: str  # as curves are labelled
     signal: str = ""  # of Completion.signals that is its score; then `score` is not called
     grades: bool = False  # its score is the grade itself, which needs no gold; then `score` is not called
+    elsewhere: bool = False  # its model ran where imported samples were made: nobody knows what it read
 
     def known(self, contents: Sequence[str]) -> list[Score | None]:
         """The scores it has already, by grading.columns.content_address in hex; `score` is asked for the others."""

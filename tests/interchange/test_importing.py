@@ -200,6 +200,8 @@ def test_a_score_of_the_source_is_a_verifier_by_its_name(ttc: Run, tmp_path: Pat
     assert ttc("import", "s.jsonl", "--grader", "number", "--name", "b")[0] == 0
     (best,) = (row for row in curve("results/b") if row["method"] == "best-of-n" and row["k"] == "3")
     assert (best["verifier"], float(best["accuracy"])) == ("reward:prm", 1.0)
+    assert (best["tokens"], best["total_tokens"]) == ("27.0", "")  # of the samples; who knows what the verifier read
+    assert "nobody counted what verifier reward:prm read" in Path("results/b/report.html").read_text(encoding="utf-8")
     code, _, err = ttc("report", "results/b", "--verifier", "rewart:prm", "--method", "best-of-n")
     assert code == 2
     assert "did you mean reward:" in err

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import sqrt
+from math import isfinite, sqrt
 
 import numpy as np
 
@@ -177,7 +177,7 @@ def _measured(
     totals = found.tokens + prompt_tokens(pool, k, verifier)
     generated = float(found.tokens.mean())
     read = float(totals.mean()) - generated
-    all_known = pool.tokens_known and pool.prompt_known
+    all_known = pool.tokens_known and pool.prompt_known and isfinite(read)
     point = CurvePoint(
         task=pool.task.name,
         model=pool.model,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -46,6 +46,11 @@ class Scores:
         """Verdicts that cost nothing."""
         none = np.zeros(len(values))
         return Scores(values, none, none, none * np.nan, none.astype(bool))
+
+    @staticmethod
+    def unpriced(values: Array) -> Scores:
+        """Verdicts that cost tokens which nobody counted: to generate them took few, to read the samples many."""
+        return replace(Scores.free(values), prompt=np.full(len(values), np.nan))
 
     @property
     def tokens(self) -> Array:

@@ -149,10 +149,10 @@ async def score(
 async def _verdicts(store: Store, verifier: Verifier, graded: Sequence[tuple[GradedPool, Graded]]) -> list[Scores]:
     """The scores of each of these, from what was recorded or stored where that is enough."""
     if verifier.signal:
-        nothing = np.full(0, np.nan)
+        nothing, cost = np.full(0, np.nan), Scores.unpriced if verifier.elsewhere else Scores.free
         recorded = [g.samples.signals.get(verifier.signal, nothing) for _, g in graded]
         return [
-            Scores.free(values if len(values) else np.full(len(g), np.nan))
+            cost(values if len(values) else np.full(len(g), np.nan))
             for values, (_, g) in zip(recorded, graded, strict=True)
         ]
     if verifier.grades:

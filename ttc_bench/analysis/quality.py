@@ -88,6 +88,11 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
                 f"so curves end at k = {pool.depth}; the same command asks for them again"
             )
         sentences += [f"{name}: {reservation}" for reservation in _unknown(pool)]
+        sentences += [
+            f"{name}: nobody counted what verifier {verifier} read; its points have the tokens of the samples alone"
+            for verifier, scores in (pool.problems[0].scores if pool.problems else {}).items()
+            if np.isnan(scores.prompt).any()
+        ]
         for verifier, share in _unscored(pool).items():
             sentences.append(
                 f"{name}: verifier {verifier} gave no score for {share:.1%} of the samples; those rank last"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor
+from math import floor, isfinite, nan
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def _verifier(pool: GradedPool, verifier: str) -> Diagnosis:
         ece=fit[0] if fit else None,
         bins=fit[1] if fit else (),
         generated=float(np.concatenate([s.completion for s in every]).mean()),
-        read=float(np.concatenate([s.prompt for s in every]).mean()),
+        read=read if isfinite(read := float(np.concatenate([s.prompt for s in every]).mean())) else None,
         flops=_flops(every),
         choices=_selections(pool, verifier),
     )
@@ -74,7 +74,7 @@ def _flops(every: Sequence[Scores]) -> float | None:
     """Mean FLOPs of the verifier per sample; None where the parameters of its model are not known."""
     tokens = np.concatenate([s.tokens for s in every])
     parameters = np.concatenate([s.parameters for s in every])
-    if (np.isnan(parameters) & (tokens > 0)).any():
+    if (np.isnan(tokens) | np.isnan(parameters) & (tokens > 0)).any():
         return None
     return float((2.0 * np.nan_to_num(parameters) * tokens).mean())
 
@@ -84,7 +84,8 @@ def _selections(pool: GradedPool, verifier: str) -> tuple[Selection, ...]:
     strategy: Strategy = BestOfN() if verifier else MajorityVote()
     chosen = {k: found.values for k, found in chances(pool, strategy, verifier, ks).items()}
     known = pool.tokens_known and pool.prompt_known
-    tokens = {k: float(_tokens(pool, verifier, k).mean()) if known else None for k in ks}
+    spent = {k: float(_tokens(pool, verifier, k).mean()) if known else nan for k in ks}
+    tokens = {k: tokens if isfinite(tokens) else None for k, tokens in spent.items()}
     votes = {k: k if spent is None else _votes_for(pool, spent) for k, spent in tokens.items()}
     rivals = chances(pool, MajorityVote(), "", sorted(set(votes.values()))) if verifier else {}
     single = pool.mean("correct")

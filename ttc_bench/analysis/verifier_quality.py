@@ -82,7 +82,7 @@ class Diagnosis:
     ece: float | None = None  # expected calibration error; None unless every score lies in 0..1
     bins: tuple[Bin, ...] = ()
     generated: float = 0.0  # the verifier's own tokens per sample
-    read: float = 0.0
+    read: float | None = 0.0  # None where nobody counted it
     flops: float | None = None  # the verifier's own per sample; None where its parameters are not known
     choices: tuple[Selection, ...] = ()  # one per k
 

@@ -59,7 +59,7 @@ def _table(diagnoses: Sequence[Diagnosis]) -> str:
     for d in diagnoses:
         c = d.choices[-1]
         ece = "" if d.ece is None else f"{d.ece:.3f}"
-        tokens = f"{d.generated + d.read:,.1f}" if d.judged else ""
+        tokens = ("not known" if d.read is None else f"{d.generated + d.read:,.1f}") if d.judged else ""
         flops = "" if d.flops is None else f"{d.flops:.2g}"
         shares = (f"{c.accuracy:.3f}", f"{c.selection_loss:.3f}", f"{c.coverage_loss:.3f}", _interval(c.recovered))
         cells = (*shares, _interval(d.within), _interval(d.auroc), ece, tokens, flops)

@@ -27,6 +27,7 @@ class Signal(Verifier):
 
     name: str
     signal: str = ""
+    elsewhere: bool = False
 
     async def score(self, items: Sequence[tuple[Problem, Completion]]) -> list[Score]:
         return [Score(completion.signals.get(self.signal)) for _, completion in items]
@@ -55,7 +56,7 @@ def _signal(signal: str) -> Callable[[str, Task, frozenset[str]], Verifier]:
     def make_signal(name: str, task: Task, signals: frozenset[str]) -> Verifier:
         if signal not in signals:
             raise TaskError(f"this model's backend records no {name}")
-        return Signal(name, signal)
+        return Signal(name, signal, signal not in RECORDED)
 
     return make_signal
 
