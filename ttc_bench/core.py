@@ -97,8 +97,9 @@ class Request:
         return hashlib.sha256(self.canonical.encode()).hexdigest()
 
 
-# "completion": only generated tokens are known, "unknown": none. Such counts are 0 and mean nothing (imported samples).
-TokenSource = Literal["api", "tokenizer", "estimate", "completion", "unknown"]
+# Of imported samples: "completion": only generated tokens are known ("guess": estimated), "unknown": none; others are 0.
+TokenSource = Literal["api", "tokenizer", "estimate", "completion", "guess", "unknown"]
+PROMPT_UNKNOWN = ("completion", "guess", "unknown")
 StopReason = Literal["stop", "length", "unknown"]
 
 
@@ -116,7 +117,7 @@ class Usage:
     source: TokenSource = "tokenizer"  # of the counts; a sum keeps the least reliable one
 
     def __add__(self, other: Usage) -> Usage:
-        trust = ("unknown", "completion", "estimate", "api", "tokenizer")
+        trust = ("unknown", "guess", "completion", "estimate", "api", "tokenizer")
         known = [u.source for u in (self, other) if u.prompt or u.completion or u.source == "unknown"]
         both = {n: getattr(self, n) + getattr(other, n) for n in ("prompt", "cached", "completion", "reasoning")}
         return Usage(**both, source=min(known or [self.source], key=trust.index))

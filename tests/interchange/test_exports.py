@@ -66,8 +66,9 @@ def test_texts_tokens_and_verdicts_come_back(write: Write, tmp_path: Path) -> No
         assert dict(record.signals) == {n: v for n, v in sample.scores.items() if math.isfinite(v)}
         assert (record.question, record.gold, record.difficulty) == ("What is 1 + 1?", "2", 1.0)
     assert of["sums/1", 0].recorded is False
-    for unknown in (UNCOUNTED, GUESSED):
-        assert (of["sums/0", unknown.index].completion, of["sums/0", unknown.index].prompt) == (None, None)
+    assert (of["sums/0", UNCOUNTED.index].completion, of["sums/0", UNCOUNTED.index].prompt) == (None, None)
+    guessed = of["sums/0", GUESSED.index]
+    assert (guessed.completion, guessed.apportioned) == (GUESSED.tokens, True)
     assert of["sums/0", GUESSED.index].length is None
 
 

@@ -73,12 +73,15 @@ def test_verdicts_answers_signals_and_holes() -> None:
     verdicts = [(found[f"two {i}"].recorded, found[f"two {i}"].answer) for i in range(3)]
     assert verdicts == [(True, "2"), (True, "2"), (False, "11")]
     assert [dict(found[f"4 {i}"].signals) for i in range(3)] == [
-        {"logprob": -0.5, "reward": 0.07},
-        {"logprob": -0.375, "reward": 0.07},
-        {"logprob": -0.5, "reward": 0.07},
+        {"logprob": -0.5},
+        {"logprob": -0.375},
+        {"logprob": -0.5},
     ]
+    assert [dict(found[f"4 {i}"].judged) for i in range(3)] == [
+        {"reward": 0.07}
+    ] * 3  # a scorer's, who may see the gold
     assert found["samples/nine_epoch_1.json"] == Hole(
-        "samples/nine_epoch_1.json", "RuntimeError('the server said 500')"
+        "samples/nine_epoch_1.json", "RuntimeError('the server said 500')", "nine"
     )
     assert [found[f"nine {i}"].length for i in (1, 2)] == [None, False]  # stop_reason "unknown", "stop"
     assert found["two 0"].place == "samples/two_epoch_1.json"
@@ -115,7 +118,7 @@ def test_a_run_that_was_killed_gives_what_it_had() -> None:
 
 @pytest.mark.parametrize("name", ["sums.eval", "sums.json", "killed.eval", "old.eval"])
 def test_logs_are_recognised(name: str) -> None:
-    assert detect(FIXTURES / name).name == "inspect_ai"
+    assert detect(FIXTURES / name).name == "inspect"
 
 
 def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
@@ -158,7 +161,7 @@ def test_redacted_thinking_is_its_summary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "recorded", "signals"),
+    ("scores", "recorded", "judged"),
     [
         ({"a": {"value": "I", "answer": "x"}, "b": {"value": "C"}}, False, {}),
         ({"a": {"value": True}}, True, {}),
@@ -166,7 +169,8 @@ def test_redacted_thinking_is_its_summary() -> None:
         ({"a": {"value": "P"}}, None, {}),
         ({"a": {"value": 0.5}}, None, {"a": 0.5}),
         ({"a": {"value": 1.0}, "b": {"value": "I"}}, False, {"a": 1.0}),
-        ({"a": {"value": 1.0}}, True, {"a": 1.0}),
+        ({"a": {"value": 1.0}}, True, {}),
+        ({"a": {"value": 1.0}, "b": {"value": 0.3}}, True, {"b": 0.3}),
         ({"a": {"value": float("nan")}}, None, {}),
         ({"a": {"value": {"depth": 2, "words": "many"}}}, None, {"a.depth": 2.0}),
         ({"a": {"value": [1, 0]}}, None, {}),
@@ -174,9 +178,10 @@ def test_redacted_thinking_is_its_summary() -> None:
         ("odd", None, {}),
     ],
 )
-def test_scores(scores: Any, recorded: bool | None, signals: dict[str, float]) -> None:
+def test_scores(scores: Any, recorded: bool | None, judged: dict[str, float]) -> None:
+    """What is the verdict is no score, and no scorer's number is one to choose by unasked."""
     row = one(scores=scores)
-    assert (row.recorded, dict(row.signals)) == (recorded, signals)
+    assert (row.recorded, dict(row.judged), dict(row.signals)) == (recorded, judged, {})
 
 
 def test_tokens_that_nobody_counted_are_unknown() -> None:
@@ -280,7 +285,7 @@ def refused(path: Path) -> list[str]:
 def test_a_truncated_zip_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "half.eval"
     path.write_bytes((FIXTURES / "sums.eval").read_bytes()[:20000])
-    assert detect(path).name == "inspect_ai"
+    assert detect(path).name == "inspect"
     assert all("not a whole zip file" in line for line in refused(path))
 
 
@@ -297,7 +302,7 @@ def test_json_that_ends_early_is_one_line(tmp_path: Path) -> None:
     whole = (FIXTURES / "sums.json").read_bytes()
     path = tmp_path / "half.json"
     path.write_bytes(whole[: len(whole) // 2])
-    assert detect(path).name == "inspect_ai"
+    assert detect(path).name == "inspect"
     found = []
     with pytest.raises(TtcError, match=r"after sample \d: not JSON \(.+\); was the log written to its end\?"):
         found.extend(InspectAI().read(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ttc_bench.core import Problem, Task
+from ttc_bench.errors import TtcError
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.interchange.joining import OfFile, OfTask, Unfit
 from ttc_bench.interchange.records import Record
@@ -42,6 +43,14 @@ def test_a_whole_prompt_joins_by_the_question_that_ends_last_in_it() -> None:
     assert joined(question=f"Q: {QUESTIONS[0]}\nA: 5\n\nQ: {QUESTIONS[1]} Think!") == "sums-1"
 
 
+def test_an_example_in_a_prompt_is_not_what_was_asked() -> None:
+    """Neither one whose answer and another question come after it, nor a part of another question."""
+    foreign = f"Q: {QUESTIONS[0]}\nA: {'So 2 and 3 make 5. ' * 20}\n\nQ: What is 9 + 9?\nA:"
+    assert "a question that the task does not have" in unfit(question=foreign)
+    assert "a question that the task does not have" in unfit(question="Not what is 2 + 3?".replace("what", "What"))
+    assert "another gold answer than that" in unfit(question=f"Hint: {QUESTIONS[0]} No, what is 1 + 1?", gold="2")
+
+
 def test_an_id_joins_where_there_is_no_question() -> None:
     assert joined(id="2") == joined(id="sums-2") == joined(id="2", gold="4.0") == "sums-2"
 
@@ -73,6 +82,22 @@ def test_gold_answers_that_differ_are_counted_and_the_tasks_own_counts() -> None
     assert joiner.golds == 1
 
 
+def test_joins_by_an_id_that_nothing_checks_are_counted() -> None:
+    joiner = OfTask(TASK)
+    for fields in ({"id": "0"}, {"id": "1", "gold": "10"}, {"question": QUESTIONS[0]}):
+        joiner.problem(Record("", "", **fields))  # type: ignore[arg-type]
+    with pytest.raises(Unfit):
+        joiner.problem(Record("", "", id="1", gold="11"))
+    assert (joiner.unchecked, joiner.refused) == (1, 1)
+
+
+def test_different_problems_under_one_id_are_no_import() -> None:
+    joiner = OfFile("mine", GRADERS["number"]())
+    joiner.problem(Record("line 1", "", id="0", question="1 + 1?", gold="2"))
+    with pytest.raises(TtcError, match=r"line 9: another question and gold answer under the id 0"):
+        joiner.problem(Record("line 9", "", id="0", question="2 + 2?", gold="4"))
+
+
 def test_problems_of_a_file_are_one_for_each_id_or_question(tmp_path: Path) -> None:
     joiner = OfFile("mine", GRADERS["number"]())
     first = joiner.problem(Record("", "", id="a", question="1 + 1?", gold="2.0"))
@@ -92,7 +117,7 @@ def test_problems_of_a_file_are_one_for_each_id_or_question(tmp_path: Path) -> N
         ({"question": "?"}, "no gold answer"),
         ({"gold": "1"}, "no question"),
         ({"question": "?", "gold": "a lot"}, "a gold answer that the grader cannot read"),
-        ({"id": "a", "question": "?", "gold": "7"}, "another gold answer than an earlier row"),
+        ({"id": "a", "question": "1 + 1?", "gold": "7"}, "another gold answer than an earlier row"),
     ],
 )
 def test_a_row_that_makes_no_problem(fields: dict[str, str], reason: str) -> None:

@@ -99,9 +99,9 @@ def notes(plan: Plan, pools: Sequence[GradedPool], likely_reason: str) -> list[s
             )
         several = [g for g in pool.problems if len(g) > 1]
         if several and temperature > 0 and all(g.samples.distinct == 1 for g in several):
+            why = f" at temperature {temperature:g}; {likely_reason or SAME_TEXT}" if plan.imported is None else ""
             sentences.append(
-                f"{name}: all samples of every problem are the same text at temperature {temperature:g}; "
-                f"{likely_reason or SAME_TEXT}; more samples buy nothing here"
+                f"{name}: all samples of every problem are the same text{why}; more samples buy nothing here"
             )
     return sentences
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ttc_bench.core import Completion, Grader, Problem
+from ttc_bench.core import PROMPT_UNKNOWN, Completion, Grader, Problem
 from ttc_bench.grading.classes import equal_pairs, stand_ins
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -175,8 +175,8 @@ def graded(
         rows.append(
             (
                 *(index, answer, rungs.index(extraction.rung), u.prompt, u.cached, u.completion, u.reasoning),
-                *(c.stop_reason == "length", c.stop_reason != "unknown", u.source == "estimate"),
-                *(u.source != "unknown", u.source not in ("unknown", "completion"), c.shares_prompt, _twin(c)),
+                *(c.stop_reason == "length", c.stop_reason != "unknown", u.source in ("estimate", "guess")),
+                *(u.source != "unknown", u.source not in PROMPT_UNKNOWN, c.shares_prompt, _twin(c)),
             )
         )
     answers = list(place)

@@ -22,7 +22,7 @@ def completion_of(record: Record, count: Count | None) -> Completion:
     if generated is None:
         source = "unknown"
     elif prompt is None:
-        source = "completion"
+        source = "guess" if record.apportioned and count is None else "completion"
     elif record.apportioned:
         source = "estimate"
     usage = Usage(source=source)
@@ -35,4 +35,6 @@ def completion_of(record: Record, count: Count | None) -> Completion:
             source=source,
         )
     end: StopReason = "unknown" if record.length is None else "length" if record.length else "stop"
-    return Completion(record.text, end, usage, record.reasoning, record.shares_prompt, dict(record.signals))
+    return Completion(
+        record.text, end, usage, record.reasoning, record.shares_prompt, {**record.judged, **record.signals}
+    )

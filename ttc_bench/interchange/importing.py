@@ -94,6 +94,7 @@ class _Taking:
         self.problems: dict[str, Problem] = {}
         self.pools: dict[tuple[str, str], _Pool] = {}  # by prompt and problem
         self.signals: Counter[str] = Counter()  # name -> samples that vote and have it
+        self.judged: set[str] = set()  # scores that may have seen the gold
         self.voting = 0  # samples that vote
         self.holes: Counter[str] = Counter()  # prompt -> samples that failed at the source
         self.imported = Imported(Path())
@@ -141,7 +142,8 @@ class _Taking:
         self.imported.duplicates += text in pool.texts
         completion = completion_of(record, self.count)
         if prompt == self.wanted.votes:
-            self.signals.update(completion.signals.keys())
+            self.signals.update(record.signals.keys())
+            self.judged |= record.judged.keys()
             self.voting += 1
         self.store.add(Sample(pool.request, pool.samples, completion))
         self.recorded.add(self.joiner.task.name, problem.id, prompt, pool.samples, record)
@@ -173,7 +175,9 @@ class _Taking:
         described = manifest.describe(config, [task], ())
         if len(kept) < done.of_task:
             described["tasks"][0]["only"] = [p.id for p in kept]
-        described["models"] = [{"name": config.model[0], "id": self.identity, "signals": sorted(self.signals)}]
+        described["models"] = [
+            {"name": config.model[0], "id": self.identity, "signals": sorted({*self.signals, *self.judged})}
+        ]
         described["imported"] = {
             "files": [path.name for path in self.wanted.paths],
             "sources": [{k: v for k, v in vars(facts).items() if v not in (None, ())} for facts in self.facts],
@@ -220,6 +224,10 @@ class _Taking:
             f"{of:,} of {self.voting:,} samples have the score {name}; --verifier {name} ranks the others last"
             for name, of in sorted(self.signals.items())
             if of < COVERED * self.voting
+        ]
+        said += [
+            f"the score {name} may have been given by somebody who knew the gold answer: best-of-n chooses by it only if asked"
+            for name in sorted(self.judged)
         ]
         settings = {
             name: sorted({value for facts in self.facts if (value := getattr(facts, name)) is not None})

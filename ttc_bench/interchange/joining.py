@@ -10,11 +10,15 @@ from pathlib import Path
 import yaml
 
 from ttc_bench.core import Grader, Problem, Task
+from ttc_bench.errors import TtcError
+from ttc_bench.interchange.golds import read_gold
 from ttc_bench.interchange.records import Record
 
 ANSWER_FORMAT = "State the final answer at the end."  # of tasks made from files; their samples were asked otherwise
 TASK = "task.yaml"  # in the results folder: problems that came with the samples
 SLICE = 40  # characters of a question by which a prompt is searched for it
+ENDS = "\n:.?!"  # what may stand before a question within a prompt
+TAIL = 300  # characters that may follow it: instructions, "A:"
 
 
 class Unfit(Exception):
@@ -32,28 +36,31 @@ class Joiner(ABC):
 
     @abstractmethod
     def problem(self, record: Record) -> Problem:
-        """Raises Unfit."""
+        """Raises Unfit, and TtcError where no problem can be made of the file."""
 
 
 @dataclass
 class OfTask(Joiner):
-    """The problems of a task. A question joins by itself, alone or within a whole prompt; an id only where there is no
-    question to check it by, as files of the same problems in another order have the same numbers."""
+    """The problems of a task. A question joins by itself, alone or as the last of a whole prompt; an id only where there
+    is no question to check it by, as files of the same problems in another order have the same numbers."""
 
     task: Task
     golds: int = 0  # records whose gold answer is another than the task's
+    unchecked: int = 0  # records that were joined by their id alone, without a question or a gold answer
+    refused: int = 0  # records whose id and gold answer contradict each other
     _known: dict[tuple[str | None, str | None], Problem | Unfit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ids: dict[str, Problem] = {}
         self._questions: dict[str, list[Problem]] = {}
+        self._starts: dict[str, list[tuple[str, Problem]]] = {}
         for p in self.task.problems:
             self._ids |= {p.id: p, p.id.removeprefix(f"{self.task.name}-"): p}
             self._questions.setdefault(_plain(p.question), []).append(p)
-        self._slice = min([SLICE, *map(len, self._questions)])
-        self._starts: dict[str, list[str]] = {}
-        for question in self._questions:
-            self._starts.setdefault(question[: self._slice], []).append(question)
+        lines = [(_lines(p.question), p) for p in self.task.problems]
+        self._slice = min([SLICE, *(len(question) for question, _ in lines)])
+        for question, p in lines:
+            self._starts.setdefault(question[: self._slice], []).append((question, p))
 
     def problem(self, record: Record) -> Problem:
         key = record.id, record.question
@@ -62,41 +69,42 @@ class OfTask(Joiner):
         found = self._known[key]
         if isinstance(found, Unfit):
             raise found
-        if record.gold is not None and found.answer is not None:
-            self.golds += not self._same_gold(record.gold, found)
+        same = record.gold is None or found.answer is None or self._same_gold(record.gold, found)
+        if not same and record.question is None:
+            self.refused += 1
+            raise Unfit("no question, and another gold answer than the problem of that id")
+        if not same and _plain(str(record.question)) not in self._questions:
+            raise Unfit("a prompt that ends in a question of the task, and another gold answer than that")
+        self.golds += not same
+        self.unchecked += record.question is None and (record.gold is None or found.answer is None)
         return found
 
     def _found(self, record: Record) -> Problem | Unfit:
         by_id = self._ids.get(record.id) if record.id is not None else None
         if record.question is None:
-            if by_id is None:
-                return Unfit("no question, and an id that the task does not have")
-            if record.gold is not None and by_id.answer is not None and not self._same_gold(record.gold, by_id):
-                return Unfit("no question, and another gold answer than the problem of that id")
-            return by_id
-        same = self._within(_plain(record.question))
+            return by_id or Unfit("no question, and an id that the task does not have")
+        same = self._questions.get(_plain(record.question)) or self._last(_lines(record.question))
         if by_id in same:
             return by_id
         if len(same) != 1:
             return Unfit("a question that several problems have" if same else "a question that the task does not have")
         return same[0]
 
-    def _within(self, prompt: str) -> list[Problem]:
-        """The problems whose question this is, or ends last in it (examples come before); of those that end there the
-        longest."""
-        if prompt in self._questions:
-            return self._questions[prompt]
-        best = (0, 0, "")
+    def _last(self, prompt: str) -> list[Problem]:
+        """The problems whose question ends last in a prompt: examples come before. It stands for itself, after a line, a
+        sentence or a word with a colon, and little comes after it: an example is followed by its answer, and then by
+        the question that is meant."""
+        found: list[tuple[int, int, Problem]] = []
         for at in range(len(prompt) - self._slice + 1):
-            for question in self._starts.get(prompt[at : at + self._slice], ()):
-                if prompt.startswith(question, at):
-                    best = max(best, (at + len(question), len(question), question))
-        return self._questions[best[2]] if best[2] else []
+            for question, p in self._starts.get(prompt[at : at + self._slice], ()):
+                before, end = prompt[:at].rstrip(" "), at + len(question)
+                if prompt.startswith(question, at) and (not before or before[-1] in ENDS) and len(prompt) - end <= TAIL:
+                    found.append((end, len(question), p))
+        best = max((f[:2] for f in found), default=None)
+        return [p for *place, p in found if tuple(place) == best]
 
     def _same_gold(self, gold: str, problem: Problem) -> bool:
-        read = self.task.grader.read(gold)
-        if read is None:  # a whole worked solution, as some files have
-            read = self.task.grader.extract(gold).answer
+        read = read_gold(self.task.grader, gold)
         return read is not None and problem.answer is not None and self.task.grader.same(read, problem.answer)
 
 
@@ -116,14 +124,17 @@ class OfFile(Joiner):
             raise Unfit("no question; name its column with --map, or a task with --task")
         key = record.id if record.id is not None else _plain(record.question)
         if key in self.problems:
+            other = record.question != self.problems[key].question
+            if self.written[key] != record.gold and other:
+                raise TtcError(
+                    f"{record.place}: another question and gold answer under the id {key} than before: samples of different "
+                    "tasks have to be imported apart"
+                )
             if self.written[key] != record.gold:
                 raise Unfit("another gold answer than an earlier row of the same problem")
-            self.reworded += record.question != self.problems[key].question
+            self.reworded += other
             return self.problems[key]
-        grader = self.task.grader
-        answer = grader.read(record.gold)
-        if answer is None:  # a whole worked solution, as some files have
-            answer = grader.extract(record.gold).answer
+        answer = read_gold(self.task.grader, record.gold)
         if answer is None:
             raise Unfit("a gold answer that the grader cannot read; choose another with --grader")
         number = record.id if record.id is not None else str(len(self.problems))
@@ -147,6 +158,11 @@ class OfFile(Joiner):
             "answer_format": self.task.answer_format,
         }
         (folder / TASK).write_text(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _lines(text: str) -> str:
+    """A text in which all white space within lines is alike, and none stands at their ends."""
+    return "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
 
 
 def _plain(text: str) -> str:

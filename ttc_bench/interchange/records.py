@@ -32,6 +32,8 @@ class Record:
     apportioned: bool = False  # the source counts several samples together: `completion` is this one's part by length
     shares_prompt: bool = False  # one prompt served all samples of the problem
     signals: Mapping[str, float] = field(default_factory=dict)  # "logprob" (mean of the tokens), or a verifier's score
+    # scores of which nobody knows whether they saw the gold: verifiers by name, never unasked
+    judged: Mapping[str, float] = field(default_factory=dict)
     recorded: bool | None = None  # whether the source held it right
     answer: str | None = None  # that the source read
     difficulty: float | None = None  # of the problem
@@ -46,6 +48,7 @@ class Hole:
 
     place: str
     reason: str
+    id: str | None = None  # of the problem
 
 
 Row = Record | Broken | Hole  # Broken: refused, or left out and counted, as the user wishes

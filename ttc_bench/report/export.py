@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from ttc_bench.analysis.views import ProblemView, SampleView
+from ttc_bench.core import PROMPT_UNKNOWN
 from ttc_bench.errors import TtcError
 
 KINDS = (".jsonl", ".csv", ".parquet")
@@ -63,7 +64,7 @@ def _counts(s: SampleView) -> tuple[int | str | bool | None, ...]:
     usage = s.usage
     if usage is None:
         return (*(None for _ in BILLED), None, s.shares_prompt)
-    known = {"prompt": usage.source not in ("unknown", "completion"), "reasoning": usage.source != "unknown"}
+    known = {"prompt": usage.source not in PROMPT_UNKNOWN, "reasoning": usage.source != "unknown"}
     known["cached"] = known["prompt"]
     counts = (getattr(usage, name) if known[name] else None for name in BILLED.values())
     return (*counts, usage.source, s.shares_prompt)

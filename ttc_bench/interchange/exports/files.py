@@ -15,8 +15,6 @@ from typing import Any
 from ttc_bench.analysis.views import ProblemView, SampleView
 from ttc_bench.errors import TtcError
 
-UNKNOWN = ("unknown", "completion")  # core.Usage.source of counts that say nothing of the prompt
-
 
 @dataclass(frozen=True)
 class Group:
@@ -43,6 +41,15 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         return dict(self.manifest.get("config") or {})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """temperature, top_p and max_tokens, where they are known. Of imported samples they are what the sources say, if
+        these agree: those in config only make addresses."""
+        given: dict[str, list[Any]] = {name: [self.config.get(name)] for name in ("temperature", "top_p", "max_tokens")}
+        if isinstance(imported := self.manifest.get("imported"), dict):
+            given = {name: [source.get(name) for source in imported.get("sources", ())] for name in given}
+        return {name: of[0] for name, of in given.items() if of and of[0] is not None and of.count(of[0]) == len(of)}
 
     @property
     def models(self) -> list[str]:
@@ -124,4 +131,4 @@ def standard_error(values: list[float]) -> float | None:
 def tokens(sample: SampleView) -> int | None:
     """Tokens that were generated; None where nobody counted (a text is never of 0 tokens: its end is one)."""
     source = sample.usage.source if sample.usage else "tokenizer"
-    return sample.tokens if sample.tokens and source not in UNKNOWN[:1] else None
+    return sample.tokens if sample.tokens and source != "unknown" else None

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ttc_bench.analysis.views import ProblemView, SampleView
+from ttc_bench.core import PROMPT_UNKNOWN
 from ttc_bench.interchange.exports.files import (
-    UNKNOWN,
     Group,
     Run,
     file_name,
@@ -127,9 +127,8 @@ class _Log:
         }
 
     def _plan(self) -> dict[str, Any]:
-        config = {name: self._run.config.get(name) for name in ("temperature", "top_p", "max_tokens")}
-        known = {name: value for name, value in config.items() if value is not None}
-        return {"name": "plan", "steps": [{"solver": self._group.label, "params": {}}], "config": known}
+        steps = [{"solver": self._group.label, "params": {}}]
+        return {"name": "plan", "steps": steps, "config": self._run.settings}
 
     def _results(self) -> dict[str, Any]:
         scores = [_score_of_all(name, values) for name, values in self._means.items()]
@@ -180,7 +179,7 @@ def _usage(s: SampleView) -> dict[str, int] | None:
     if made is None:
         return None
     counts = {"output_tokens": made, "total_tokens": made}
-    if s.usage and s.usage.source not in UNKNOWN:
+    if s.usage and s.usage.source not in PROMPT_UNKNOWN:
         given = {"input_tokens": s.usage.prompt - s.usage.cached, "total_tokens": made + s.usage.prompt}
         counts |= given | ({"input_tokens_cache_read": s.usage.cached} if s.usage.cached else {})
     return counts | ({"reasoning_tokens": s.usage.reasoning} if s.usage and s.usage.reasoning else {})

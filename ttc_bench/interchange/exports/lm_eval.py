@@ -115,11 +115,11 @@ def _ours(problem: ProblemView, samples: list[SampleView]) -> dict[str, Any]:
 
 def _options(run: Run) -> dict[str, Any]:
     """The generation arguments, in lm-eval's words."""
-    config = run.config
-    temperature = config.get("temperature")
-    known = {"temperature": temperature, "top_p": config.get("top_p"), "max_gen_toks": config.get("max_tokens")}
-    sampled = {"do_sample": temperature > 0} if isinstance(temperature, int | float) else {}
-    return {"until": []} | sampled | {name: value for name, value in known.items() if value is not None}
+    known = dict(run.settings)
+    if "max_tokens" in known:
+        known["max_gen_toks"] = known.pop("max_tokens")
+    sampled = {"do_sample": known["temperature"] > 0} if "temperature" in known else {}
+    return {"until": []} | sampled | known
 
 
 def _results(run: Run, model: str, tasks: dict[str, _Task]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Batch(Source):
     def _samples(self, place: str, row: dict[str, Any]) -> Iterator[Row]:
         failed = _failure(row)
         if failed:
-            yield Hole(place, failed)
+            yield Hole(place, failed, text(row.get("custom_id")))
             return
         body = at(row, "response.body")[1]
         choices = body.get("choices") if isinstance(body, Mapping) else None

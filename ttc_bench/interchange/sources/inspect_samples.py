@@ -12,7 +12,7 @@ from typing import Any
 
 from ttc_bench.interchange.records import Hole, Record, Row
 from ttc_bench.interchange.sources.shapes import mapping, one_line, real, sequence, string, whole
-from ttc_bench.interchange.sources.values import parts
+from ttc_bench.interchange.sources.values import CHECKER, ESTIMATED, parts
 from ttc_bench.problems.rows import Broken
 
 CUT = ("max_tokens", "model_length", "length")
@@ -22,6 +22,7 @@ ATTACHMENT = "attachment://"
 
 def rows(place: str, sample: Any) -> Iterator[Row]:
     """The rows of a sample of a log: one, or one for each choice where a call asked for several."""
+    named = string(sample.get("id")) if isinstance(sample, dict) else None
     if (
         not isinstance(sample, dict)
         or not isinstance(sample.get("output"), dict)
@@ -29,12 +30,13 @@ def rows(place: str, sample: Any) -> Iterator[Row]:
     ):
         yield Broken(place, "not a sample of inspect_ai: expected id, epoch and output")
     elif sample.get("error"):
-        yield Hole(place, one_line(mapping(sample["error"]).get("message") or "an error without a message"))
+        yield Hole(place, one_line(mapping(sample["error"]).get("message") or "an error without a message"), named)
     elif sample.get("invalidation"):
-        yield Hole(place, "marked as invalid in the log")
+        yield Hole(place, "marked as invalid in the log", named)
     elif not (choices := [c for c in sequence(sample["output"].get("choices")) if isinstance(c, dict)]):
         limit = mapping(sample.get("limit")).get("type")
-        yield Hole(place, f"it ended at its limit ({one_line(limit)}) without output" if limit else "it has no output")
+        ended = f"it ended at its limit ({one_line(limit)}) without output"
+        yield Hole(place, ended if limit else "it has no output", named)
     else:
         yield from _records(place, sample, choices)
 
@@ -44,6 +46,7 @@ def _records(place: str, sample: dict[str, Any], choices: list[dict[str, Any]]) 
     several, target, epoch = len(choices) > 1, sample.get("target"), whole(sample.get("epoch"))
     gold = next(iter(target), None) if isinstance(target, list) else target
     metadata = mapping(sample.get("metadata"))
+    ours = mapping(metadata.get("ttc_bench"))
     texts = [_contents(mapping(c.get("message")).get("content"), attached) for c in choices]
     base = Record(
         place,
@@ -52,7 +55,7 @@ def _records(place: str, sample: dict[str, Any], choices: list[dict[str, Any]]) 
         question=_question(sample, attached),
         gold=_resolved(gold, attached) or None,
         difficulty=real(metadata.get("difficulty")),
-        shares_prompt=several or mapping(metadata.get("ttc_bench")).get("shares_prompt") is True,
+        shares_prompt=several or ours.get("shares_prompt") is True,
     )
     tokens = [_Tokens.of(sample)] if not several else _Tokens.of(sample).divided(texts)
     for i, (choice, (text, reasoning), used) in enumerate(zip(choices, texts, tokens, strict=True)):
@@ -64,11 +67,13 @@ def _records(place: str, sample: dict[str, Any], choices: list[dict[str, Any]]) 
             reasoning=reasoning,
             length=None if stop in (None, "unknown") else stop in CUT,
             repeat=None if epoch is None else (epoch - 1) * len(choices) + i,
-            apportioned=several and used.completion is not None,
+            apportioned=used.completion is not None and (several or ours.get("tokens_from") in ESTIMATED),
             **vars(used),
         )
-        verdict, answer, signals = _scores(sample) if i == 0 else (None, None, {})  # scorers see the first choice alone
-        yield replace(record, recorded=verdict, answer=answer, signals={**_logprob(choice), **signals})
+        verdict, answer, scores = _scores(sample) if i == 0 else (None, None, {})  # scorers see the first choice alone
+        own = {name: scores.pop(name) for name in list(scores) if name != CHECKER} if ours else {}  # they saw no gold
+        record = replace(record, recorded=verdict, answer=answer, signals={**_logprob(choice), **own}, judged=scores)
+        yield record
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,8 @@ class _Tokens:
         last = mapping(sample["output"].get("usage"))
         usages = _usages_of_calls(sample) if len(generated) > 1 else [last]
         ours = mapping(mapping(sample.get("metadata")).get("ttc_bench"))  # of a log that ttc-bench wrote
-        if (
-            not usages
-            or not all(whole(u.get("output_tokens")) for u in usages)
-            or ours.get("tokens_from") == "estimate"
-        ):
-            return cls()  # a count of 0 is a server that did not count, and a guess is no count
+        if not usages or not all(whole(u.get("output_tokens")) for u in usages):
+            return cls()  # a count of 0 is a server that did not count
 
         def total(*names: str) -> int | None:
             counts = [n for usage in usages for name in names if (n := whole(usage.get(name))) is not None]
@@ -130,23 +131,24 @@ def _usages_of_calls(sample: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _scores(sample: dict[str, Any]) -> tuple[bool | None, str | None, dict[str, float]]:
-    """The verdict and the answer that the scorers recorded, and all scores that are numbers, by name.
+    """The verdict and the answer that the scorers recorded, and all other scores that are numbers, by name.
 
     The verdict is the first that is a letter, a word or a truth value, else the first number that is 0 or 1."""
     scores = mapping(sample.get("scores")) or ({"score": sample["score"]} if sample.get("score") else {})
-    verdicts: list[tuple[bool, bool, str | None]] = []  # whether it is a number, the verdict, the answer
+    verdicts: list[tuple[bool, str, bool, str | None]] = []  # whether it is a number, its name, the verdict, the answer
     signals = {}
     for name, score in scores.items():
         value, answer = mapping(score).get("value"), string(mapping(score).get("answer"))
         if isinstance(value, bool) or (isinstance(value, str) and value in VERDICTS):
-            verdicts.append((False, value if isinstance(value, bool) else VERDICTS[value], answer))
+            verdicts.append((False, name, value if isinstance(value, bool) else VERDICTS[value], answer))
         elif (number := real(value)) is not None:
             signals[name] = number
             if number in (0, 1):
-                verdicts.append((True, bool(number), answer))
+                verdicts.append((True, name, bool(number), answer))
         elif isinstance(value, dict):
             signals |= {f"{name}.{key}": n for key, part in value.items() if (n := real(part)) is not None}
-    _, verdict, answer = min(verdicts, key=lambda v: v[0], default=(False, None, None))
+    _, judge, verdict, answer = min(verdicts, key=lambda v: v[0], default=(False, "", None, None))
+    signals.pop(judge, None)
     return verdict, answer, signals
 
 

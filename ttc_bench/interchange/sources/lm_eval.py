@@ -17,6 +17,7 @@ from typing import Any
 
 from ttc_bench.interchange.records import Facts, Record, Row, Source
 from ttc_bench.interchange.sources.shapes import mapping, one_line, real, sequence, string, whole
+from ttc_bench.interchange.sources.values import CHECKER, ESTIMATED
 from ttc_bench.problems.rows import Broken, stream_rows
 
 NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+)")
@@ -35,7 +36,7 @@ class LMEval(Source):
 
     def read(self, path: Path) -> Iterator[Row]:
         results = _results(path)
-        seen: set[str] = set()
+        seen: dict[str, Any] = {}  # document -> the filter whose lines are its samples
         for row in stream_rows(path):
             if isinstance(row, Broken):
                 yield row
@@ -44,8 +45,7 @@ class LMEval(Source):
             doc_id = whole(line.get("doc_id")) if not isinstance(line.get("doc_id"), str) else line["doc_id"]
             if doc_id is None or not isinstance(line.get("resps"), list):
                 yield Broken(place, "not a line of lm-eval: expected doc_id and resps")
-            elif str(doc_id) not in seen:
-                seen.add(str(doc_id))
+            elif seen.setdefault(str(doc_id), line.get("filter")) == line.get("filter"):  # others say the same again
                 yield from _samples(place, str(doc_id), line, _takes_first(results, _task(path), line.get("filter")))
 
     def facts(self, path: Path) -> Facts:
@@ -98,7 +98,7 @@ def _samples(place: str, doc_id: str, line: dict[str, Any], takes_first: bool) -
 
 
 def _of_ours(ours: dict[str, Any], doc: dict[str, Any], i: int) -> dict[str, Any]:
-    """What our own export says of its ith response besides. Tokens that were estimated are not counted."""
+    """What our own export says of its ith response besides."""
 
     def at(name: str, columns: dict[str, Any] = ours) -> Any:
         column = sequence(columns.get(name))
@@ -110,8 +110,9 @@ def _of_ours(ours: dict[str, Any], doc: dict[str, Any], i: int) -> dict[str, Any
         "recorded": correct if isinstance(correct, bool) else None,
         "reasoning": string(at("reasoning")) or "",
         "length": stop == "length" if stop in ("stop", "length") else None,
-        "completion": whole(at("tokens")) if at("tokens_from") != "estimate" else None,
-        "signals": {name: value for name, value in signals.items() if value is not None},
+        "completion": whole(at("tokens")),
+        "apportioned": at("tokens_from") in ESTIMATED,
+        "signals": {name: value for name, value in signals.items() if value is not None and name != CHECKER},
         "difficulty": real(doc.get("difficulty")),
         "repeat": whole(at("index")),
     }

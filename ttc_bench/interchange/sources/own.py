@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ttc_bench.core import Message, Request
+from ttc_bench.core import PROMPT_UNKNOWN, Message, Request
 from ttc_bench.interchange.records import Record, Row, Source
 from ttc_bench.problems.rows import Broken, stream_rows
 from ttc_bench.prompts import COT, DIRECT
@@ -55,7 +55,7 @@ def _exported(place: str, row: Mapping[str, Any]) -> Row:
         prompt=prompt_tokens,
         cached=cached,
         thought=thought,
-        apportioned=row.get("token_source") == "estimate",
+        apportioned=row.get("token_source") in ("estimate", "guess"),
         shares_prompt=str(row.get("shares_prompt")) == "True",
         signals=_scores(row),
         recorded={"True": True, "False": False}.get(str(row.get("correct"))),
@@ -106,7 +106,7 @@ class Stored(Source):
                 if request.prefix:
                     continue
                 for index, c in store.pool(request).items():
-                    known, counted = c.usage.source != "unknown", c.usage.source not in ("unknown", "completion")
+                    known, counted = c.usage.source != "unknown", c.usage.source not in PROMPT_UNKNOWN
                     yield Record(
                         place=f"{request.address[:12]} sample {index}",
                         text=c.text,
@@ -117,7 +117,7 @@ class Stored(Source):
                         cached=c.usage.cached if counted else None,
                         completion=c.usage.completion if known else None,
                         thought=c.usage.reasoning if known else None,
-                        apportioned=c.usage.source == "estimate",
+                        apportioned=c.usage.source in ("estimate", "guess"),
                         shares_prompt=c.shares_prompt,
                         signals=c.signals,
                         repeat=index,

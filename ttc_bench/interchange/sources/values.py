@@ -8,10 +8,25 @@ from decimal import Decimal
 from typing import Any
 
 MOST_TOKENS = 10**9  # of one sample; a larger count is no count
+CHECKER = "checker"  # our verifier that is the grade itself: made anew, never imported
+ESTIMATED = ("estimate", "guess")  # token sources of ours
 CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "incomplete")
 ENDED = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed")
 STOPS = dict.fromkeys(CUT, True) | dict.fromkeys(ENDED, False)
-VERDICTS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+VERDICTS = {
+    "correct": True,
+    "incorrect": False,
+    "c": True,
+    "i": False,
+    "yes": True,
+    "no": False,
+    "true": True,
+    "false": False,
+    "1": True,
+    "0": False,
+    "1.0": True,
+    "0.0": False,
+}
 
 
 def text(value: Any) -> str | None:
