@@ -97,7 +97,7 @@ class Request:
         return hashlib.sha256(self.canonical.encode()).hexdigest()
 
 
-# Of imported samples: "completion": only generated tokens are known ("guess": estimated), "unknown": none; others are 0.
+# Of imported samples: "completion": only generated tokens are known ("guess": estimated), "unknown": none.
 TokenSource = Literal["api", "tokenizer", "estimate", "completion", "guess", "unknown"]
 PROMPT_UNKNOWN = ("completion", "guess", "unknown")
 StopReason = Literal["stop", "length", "unknown"]

@@ -221,7 +221,9 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
     entries = dict(zip(config.model, earlier["models"], strict=True))
     chosen = load_tasks(config, folder, earlier.get("tasks", ()))
     if not config.store_path.exists():
-        raise TtcError(f"{config.store_path}: the samples of {folder} are not there; give their file with --store")
+        raise TtcError(
+            f"{config.store_path}: the samples of {folder} are not there; put them back, or `report` with --store FILE"
+        )
     # nobody can run imported samples again, so that verifiers with a model score them here
     asking = "imported" in earlier and menu.asks(config.verifiers)
     opening = partial(open_model, config) if asking else None

@@ -35,6 +35,27 @@ def test_the_same_samples_again_take_its_place(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_what_others_put_into_it_stays(tmp_path: Path) -> None:
+    made(tmp_path / "a")
+    (tmp_path / "a" / "notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "a" / "export").mkdir()
+    (tmp_path / "a" / "curve.csv").touch()  # of the old samples
+    made(tmp_path / "a")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["export", "notes.txt", "run.json", "text"]
+
+
+def test_one_that_others_finished_meanwhile_stays(tmp_path: Path) -> None:
+    with pytest.raises(TtcError, match="belongs to another run"):
+        overtaken(tmp_path / "a")
+    assert json.loads((tmp_path / "a" / "run.json").read_text(encoding="utf-8"))["models"] == [{"id": "import:2"}]
+
+
+def overtaken(folder: Path) -> None:
+    with whole(folder, "import:1"):
+        folder.mkdir()
+        (folder / "run.json").write_text('{"config": {}, "models": [{"id": "import:2"}]}', encoding="utf-8")
+
+
 def broken_off(folder: Path) -> None:
     with whole(folder, "import:1") as part:
         (part / "text").touch()

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ttc_bench.interchange.outcome import Imported
 from ttc_bench.interchange.recorded import Recorded
 from ttc_bench.interchange.records import Facts, Hole, Record, Row, Source
 from ttc_bench.interchange.wanted import Import
+from ttc_bench.problems import tasks
 from ttc_bench.problems.rows import Broken
 from ttc_bench.sampling.store import Store
 
@@ -386,3 +388,78 @@ def test_what_came_in_is_told_before_anything_is_drawn(ttc: Run, monkeypatch: py
     words = " ".join(out.split())
     assert words.startswith("2 samples imported: 1 problems, 2 samples each. 1 sample without a readable answer.")
     assert "1 sample left out: a gold answer that the grader cannot read" in words
+
+
+def test_files_of_different_models_are_never_one_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OfModels(Given):
+        def facts(self, path: Path) -> Facts:
+            return Facts(model=path.stem)
+
+    monkeypatch.setattr(formats, "FORMATS", {"given": OfModels(record())})
+    files = tuple(str(tmp_path / f"{name}.log") for name in ("m1", "m2"))
+    for file in files:
+        Path(file).write_text(file, encoding="utf-8")
+    wanted = Import(files=files, grader="number", out=str(tmp_path / "results"))
+    with pytest.raises(TtcError, match="different models, m1, m2: import them apart, or choose with --model"):
+        import_samples(wanted)
+    chosen = import_samples(replace(wanted, model="m2"))
+    assert (chosen.samples, chosen.folder.name) == (1, "imported-m2")
+
+
+def test_ids_that_contradict_the_golds_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Yes and no in another order: half of the ids fit by chance."""
+    (task,) = tasks.load("chain-arithmetic", limit=20)
+    golds = [p.answer if i % 2 else "-1" for i, p in enumerate(task.problems)]
+    rows = [Record(p.id, "It is 2.", id=p.id, gold=g) for p, g in zip(task.problems, golds, strict=True)]
+    with pytest.raises(TtcError, match="problems are in another order"):
+        taken(tmp_path, monkeypatch, Given(*rows), task="chain-arithmetic", grader=None)
+    alone = taken(
+        tmp_path, monkeypatch, Given(replace(rows[0], gold=None)), task="chain-arithmetic", grader=None, name="b"
+    )
+    assert any("1 sample joined by their id alone" in said for said in alone.sentences())
+
+
+def test_problems_of_which_every_sample_failed_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (record(id="a"), Hole("line 2", "busy", "a"), Hole("line 3", "busy", "b"), Hole("line 4", "busy"))
+    imported = taken(tmp_path, monkeypatch, Given(*rows))
+    assert imported.lost == ["b"]
+    assert "every sample of 1 problem failed, which no accuracy counts (b)" in imported.sentences()
+
+
+def test_a_verifier_that_cannot_be_is_no_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [record(text=f"{i}. It is 2.", signals={"checker": 1.0}) for i in range(2)]
+    with pytest.raises(TtcError, match="unknown verifier 'rewart'"):
+        taken(tmp_path, monkeypatch, Given(*rows), verifier=("rewart",), method=("best-of-n",))
+    assert list((tmp_path / "results").iterdir()) == []
+    run = json.loads((taken(tmp_path, monkeypatch, Given(*rows)).folder / "run.json").read_text(encoding="utf-8"))
+    assert run["config"]["verifier"] == ["checker of the source"]  # not ours of that name, which knows the problem
+
+
+def test_scores_that_may_know_the_gold_are_never_taken_unasked(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [record(text=f"{i}. The answer is {a}.", judged={"f1": float(a == 2)}) for i, a in enumerate((2, 3, 3, 3))]
+    monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
+    Path("f.log").write_text("", encoding="utf-8")
+    code, out, _ = ttc("import", "f.log", "--grader", "number", "--name", "b")
+    assert code == 0
+    assert "the score f1 may have been given by somebody who knew the gold answer" in " ".join(out.split())
+    assert not [row for row in curve("results/b") if row["method"] == "best-of-n"]
+    assert ttc("report", "results/b", "--verifier", "f1", "--method", "best-of-n")[0] == 0
+
+
+def test_settings_that_nobody_gave_are_not_handed_on(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (record(), record("line 2"))
+    monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows, temperature=0.0)} | formats.FORMATS)
+    Path("f.log").write_text("", encoding="utf-8")
+    code, out, _ = ttc("import", "f.log", "--format", "given", "--grader", "number", "--name", "b")
+    assert code == 0
+    assert "all samples of every problem are the same text; more samples" in " ".join(out.split())  # it was greedy
+    assert ttc("export", "results/b", "--to", "inspect", "--out", "logs")[0] == 0
+    (log,) = Path("logs").glob("*.eval")
+    assert ttc("import", str(log), "--name", "c")[0] == 0
+    notes = json.loads(Path("results/c/run.json").read_text(encoding="utf-8"))["imported"]["notes"]
+    assert any("as the source gives them: temperature 0;" in note for note in notes)
+
+
+def test_estimated_tokens_stay_estimated_without_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usages = stored(taken(tmp_path, monkeypatch, Given(record(completion=7, apportioned=True))))
+    assert usages == [Usage(completion=7, source="guess")]

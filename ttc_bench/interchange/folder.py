@@ -11,8 +11,10 @@ from pathlib import Path
 
 from ttc_bench.errors import CannotWrite, TtcError
 from ttc_bench.report import manifest
+from ttc_bench.report.folder import OUTPUTS
 from ttc_bench.sampling.claims import runs
 
+OURS = ("imported.parquet", "task.yaml", "task.jsonl", "audit.md", "audit.json")  # and samples.sqlite with its log
 OLD = ".old"  # the folder that was there before, while the new one takes its place
 
 
@@ -27,15 +29,29 @@ def whole(folder: Path, identity: str) -> Iterator[Path]:
         _claim(folder, identity)
         part.mkdir(parents=True)
         yield part
+        _claim(folder, identity)  # again: somebody else may have finished meanwhile
         if folder.exists():
             folder.replace(old)
         part.replace(folder)
+        _keep(old, folder)
     except OSError as error:
         raise CannotWrite(f"{folder} cannot be written to ({error.strerror or error}); nothing was imported") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _keep(old: Path, new: Path) -> None:
+    """Moves what others put into the old folder, such as notes and exports, into the new one."""
+    stale = {manifest.FILE, *OURS, *OUTPUTS}
+    for path in old.iterdir() if old.exists() else ():
+        if (
+            path.name not in stale
+            and not path.name.startswith((".", "samples.sqlite"))
+            and not (new / path.name).exists()
+        ):
+            path.replace(new / path.name)
 
 
 def _clear(folder: Path) -> None:

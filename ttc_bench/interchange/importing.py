@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ttc_bench.analysis.grading import grade
-from ttc_bench.backends.by_name import token_counter
+from ttc_bench.backends.by_name import open_model, token_counter
+from ttc_bench.config import Config
 from ttc_bench.core import Problem, Request, Sample, Score, Task, Usage
 from ttc_bench.errors import TtcError, counted
 from ttc_bench.grading.graders import GRADERS
 from ttc_bench.interchange.completions import Count, completion_of
 from ttc_bench.interchange.folder import whole
-from ttc_bench.interchange.formats import detect
 from ttc_bench.interchange.golds import golds_of, likely_grader
+from ttc_bench.interchange.inputs import digest, of_one_model
 from ttc_bench.interchange.joining import Joiner, OfFile, OfTask, Unfit
 from ttc_bench.interchange.outcome import Imported
 from ttc_bench.interchange.recorded import FILE as RECORDED
@@ -31,9 +32,13 @@ from ttc_bench.report import manifest
 from ttc_bench.sampling.plan import plan
 from ttc_bench.sampling.pool import SILENT, Watch
 from ttc_bench.sampling.store import Store
+from ttc_bench.verifiers import menu
+from ttc_bench.verifiers.menu import RECORDED as RECORDED_SIGNALS
+from ttc_bench.verifiers.stored import Setting
 
 ID = "import:"  # with the digest of the files: the identity of a model whose samples were imported
 STORE = "samples.sqlite"
+DOUBT = 0.05  # share of samples whose id and gold answer contradict each other, above which no id is believed
 COVERED = 0.9  # least share of the samples that have a score by which best-of-n chooses unasked
 
 
@@ -43,10 +48,10 @@ def import_samples(wanted: Import, watch: Watch = SILENT) -> Imported:
 
     Raises TtcError, and leaves no trace, where a file cannot be read, a row is broken (unless they are to be skipped),
     no sample fits the task, or the folder belongs to something else."""
-    paths, count = wanted.paths, token_counter(wanted.tokenizer) if wanted.tokenizer else None
-    sources = [_source(path, wanted).beside(paths) for path in paths]
-    identity = ID + _digest(paths)
-    facts = [source.facts(path) for source, path in zip(sources, paths, strict=True)]
+    count = token_counter(wanted.tokenizer) if wanted.tokenizer else None
+    wanted, sources, facts = of_one_model(wanted)
+    paths = wanted.paths
+    identity = ID + digest(paths)
     grader = wanted.grader
     if wanted.task is None and grader is None:
         grader = likely_grader(gold for s, path in zip(sources, paths, strict=True) for gold in golds_of(s.read(path)))
@@ -94,6 +99,8 @@ class _Taking:
         self.problems: dict[str, Problem] = {}
         self.pools: dict[tuple[str, str], _Pool] = {}  # by prompt and problem
         self.signals: Counter[str] = Counter()  # name -> samples that vote and have it
+        self.failed: set[str] = set()  # ids of samples that failed at the source
+        self.ids: set[str | None] = set()  # of those that are here
         self.judged: set[str] = set()  # scores that may have seen the gold
         self.voting = 0  # samples that vote
         self.holes: Counter[str] = Counter()  # prompt -> samples that failed at the source
@@ -112,6 +119,7 @@ class _Taking:
                 self.imported.broken.add(row.reason, row.place)
             elif isinstance(row, Hole):
                 self.imported.holes.add(row.reason, row.place)
+                self.failed.add(row.id or "")
                 self.holes[prompt or self.wanted.prompts[0]] += 1
             else:
                 try:
@@ -135,11 +143,13 @@ class _Taking:
 
     def _take(self, record: Record, problem: Problem, prompt: str) -> None:
         self.problems[problem.id] = problem
+        self.ids.add(record.id)
         if (prompt, problem.id) not in self.pools:
             messages = PROMPTS[prompt].render(self.joiner.task, problem)
             self.pools[prompt, problem.id] = _Pool(self.config.request(self.identity, messages))
         pool, text = self.pools[prompt, problem.id], hash((record.text, record.reasoning))
         self.imported.duplicates += text in pool.texts
+        record = replace(record, signals=_own(record.signals), judged=_own(record.judged))
         completion = completion_of(record, self.count)
         if prompt == self.wanted.votes:
             self.signals.update(record.signals.keys())
@@ -163,13 +173,17 @@ class _Taking:
         done.folder, done.problems, done.few = folder, len(kept), len(self.problems) - len(kept)
         done.fewest, done.most = min(sizes), max(sizes)
         done.of_task = len(self.joiner.task.problems) or len(self.problems)
-        done.golds = self.joiner.golds if isinstance(self.joiner, OfTask) else 0
+        if isinstance(self.joiner, OfTask):
+            done.golds, done.unchecked = self.joiner.golds, self.joiner.unchecked
+            self._doubt(self.joiner)
+        done.lost = sorted(self.failed - {"", *map(str, self.ids)})
         done.remarks = self._remarks()
         if isinstance(self.joiner, OfFile):
             self.joiner.write(part, str(self.grader))
         covered = [name for name, of in self.signals.items() if of >= COVERED * self.voting]
         config = config_of(self.wanted, self.facts, done.most, covered, self.chosen)
         task = Task(self.joiner.task.name, tuple(kept), self.joiner.task.answer_format, self.joiner.task.grader)
+        self._check(config, task)
         pools = grade(plan(config, [task], config.model[0], self.identity), self.store, watch)
         done.unread = sum(int((pool.column("answer") < 0).sum()) for pool in pools)
         described = manifest.describe(config, [task], ())
@@ -188,6 +202,20 @@ class _Taking:
         described["ended"] = manifest.now()
         manifest.write(part, described)
         return done
+
+    def _check(self, config: Config, task: Task) -> None:
+        """Raises TtcError for verifiers that these samples cannot have."""
+        signals = frozenset({*self.signals, *self.judged})
+        setting = Setting(self.identity, signals, self.store, config, open=partial(open_model, config))
+        menu.for_models(config.verifiers, [task], {config.model[0]: setting})
+
+    def _doubt(self, joiner: OfTask) -> None:
+        """Raises TtcError where so many ids contradict the gold answers that the others fit by chance."""
+        if joiner.refused > DOUBT * (joiner.refused + self.imported.samples):
+            raise TtcError(
+                f"{joiner.refused:,} samples have another gold answer than the problem of their id in {joiner.task.name}: its "
+                "problems are in another order; import them with their questions, or without --task"
+            )
 
     def _sizes(self, problem: Problem) -> list[int]:
         """The samples of a problem under each prompt."""
@@ -242,14 +270,10 @@ class _Taking:
         return said
 
 
-def _source(path: Path, wanted: Import) -> Source:
-    if wanted.mapping is not None:
-        from ttc_bench.interchange.sources.table import Table, parse
-
-        if not path.is_file():
-            raise TtcError(f"{path}: no such file; give files of samples")
-        return Table(parse(wanted.mapping))
-    return detect(path, wanted.format)
+def _own(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores under names that no verifier of ours has."""
+    clashing = menu.VERIFIERS.keys() - RECORDED_SIGNALS
+    return {f"{name} of the source" if name in clashing else name: value for name, value in scores.items()}
 
 
 def _task(wanted: Import) -> Task:
@@ -263,20 +287,6 @@ def _task(wanted: Import) -> Task:
 
 def _task_name(wanted: Import) -> str:
     return wanted.name or wanted.title
-
-
-def _digest(paths: Sequence[Path]) -> str:
-    """Of the files in their order, 16 hex digits of sha256. Raises TtcError for a file given twice."""
-    seen: dict[str, Path] = {}
-    for path in paths:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest in seen:
-            raise TtcError(
-                f"{path} has the same content as {seen[digest]}: its samples would count twice; leave one out"
-            )
-        seen[digest] = path
-    return hashlib.sha256(" ".join(seen).encode()).hexdigest()[:16]
 
 
 def _keep_scores(earlier: Path, store: Store) -> None:

@@ -41,8 +41,8 @@ class Joiner(ABC):
 
 @dataclass
 class OfTask(Joiner):
-    """The problems of a task. A question joins by itself, alone or as the last of a whole prompt; an id only where there
-    is no question to check it by, as files of the same problems in another order have the same numbers."""
+    """The problems of a task. A question joins by itself, alone or as the last of a whole prompt; an id only where
+    there is no question to check it by, as files of the same problems in another order have the same numbers."""
 
     task: Task
     golds: int = 0  # records whose gold answer is another than the task's
@@ -91,8 +91,8 @@ class OfTask(Joiner):
         return same[0]
 
     def _last(self, prompt: str) -> list[Problem]:
-        """The problems whose question ends last in a prompt: examples come before. It stands for itself, after a line, a
-        sentence or a word with a colon, and little comes after it: an example is followed by its answer, and then by
+        """The problems whose question ends last in a prompt: examples come before. It stands for itself, after a line,
+        a sentence or a word with a colon, and little comes after it: an example is followed by its answer, and then by
         the question that is meant."""
         found: list[tuple[int, int, Problem]] = []
         for at in range(len(prompt) - self._slice + 1):

@@ -51,6 +51,8 @@ class Imported:
     unmatched: Places = field(default_factory=Places)
     few: int = 0  # problems left out, as they have fewer samples than asked for
     golds: int = 0  # samples whose gold answer is not the task's
+    unchecked: int = 0  # samples that only their id joins to a problem
+    lost: list[str] = field(default_factory=list)  # ids of problems of which every sample failed
     unread: int = 0  # samples without a readable answer
     remarks: list[str] = field(default_factory=list)
 
@@ -64,6 +66,15 @@ class Imported:
         if self.golds:
             said.append(
                 f"{counted(self.golds, 'sample')} came with another gold answer than the task's, which is the one that counts"
+            )
+        if self.unchecked:
+            said.append(
+                f"{counted(self.unchecked, 'sample')} joined by their id alone, with neither question nor gold answer to check it"
+            )
+        if self.lost:
+            named = f"{', '.join(self.lost[:KEPT])}{', ...' if len(self.lost) > KEPT else ''}"
+            said.append(
+                f"every sample of {counted(len(self.lost), 'problem')} failed, which no accuracy counts ({named})"
             )
         if self.few:
             said.append(f"{counted(self.few, 'problem')} left out, with fewer samples than --at-least asks for")

@@ -44,8 +44,8 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """temperature, top_p and max_tokens, where they are known. Of imported samples they are what the sources say, if
-        these agree: those in config only make addresses."""
+        """temperature, top_p and max_tokens, where they are known. Of imported samples they are what the sources say,
+        if these agree: those in config only make addresses."""
         given: dict[str, list[Any]] = {name: [self.config.get(name)] for name in ("temperature", "top_p", "max_tokens")}
         if isinstance(imported := self.manifest.get("imported"), dict):
             given = {name: [source.get(name) for source in imported.get("sources", ())] for name in given}
