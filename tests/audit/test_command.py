@@ -46,7 +46,12 @@ def test_a_file_is_audited_and_leaves_nothing(ttc: Run, tmp_path: Path) -> None:
 
 def test_what_cannot_be_audited_is_one_line(ttc: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for words, message in ((("empty",), "empty: no run.json in it"), (("nothing.eval",), "nothing.eval: no such file")):
+    flag = (("empty", "--grader", "number"), "--grader says how to read files, and empty is a run")
+    for words, message in (
+        flag,
+        (("empty",), "empty: no run.json in it"),
+        (("nothing.eval",), "nothing.eval: no such file"),
+    ):
         code, _, err = ttc("audit", *words)
         assert (code, err.count("\n")) == (2, 1)
         assert message in err

@@ -285,12 +285,16 @@ def test_wishes_that_cannot_work(fields: dict[str, Any], message: str) -> None:
 def test_files_that_cannot_be_imported_are_one_line(ttc: Run, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"colour": "red"}\n', encoding="utf-8")
     (tmp_path / "b.jsonl").write_text('{"colour": "red"}\n', encoding="utf-8")
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "blank.csv").write_text("a,b\n", encoding="utf-8")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "x").touch()
     for words, message in (
         (("nowhere.jsonl", "--grader", "number"), "nowhere.jsonl: no such file"),
         (("a.jsonl", "--grader", "number", "--format", "inspekt"), "unknown format 'inspekt'"),
         (("a.jsonl", "--grader", "number"), "its first row has colour"),
+        (("empty.jsonl", "--grader", "number"), "empty.jsonl: the file is empty"),
+        (("blank.csv", "--grader", "number"), "blank.csv: no rows in it"),
         (("a.jsonl", "b.jsonl", "--format", "ttc-bench", "--grader", "number"), "has the same content as a.jsonl"),
         (("a.jsonl", "--format", "ttc-bench", "--grader", "number"), "a.jsonl, line 1: not a row of an export"),
         (("a.jsonl", "--format", "ttc-bench", "--task", "bbh"), "stands for several tasks"),

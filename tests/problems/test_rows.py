@@ -34,6 +34,13 @@ def test_every_kind_gives_the_same_rows(tmp_path: Path) -> None:
     assert [place for place, _ in read_rows(tmp_path / "d.csv")] == ["line 2", "line 4"]
 
 
+def test_what_windows_and_python_write_is_read(tmp_path: Path) -> None:
+    assert read_rows(written(tmp_path, "bom.jsonl", '\ufeff{"a": 1}\n')) == [("line 1", {"a": 1})]
+    rows = read_rows(written(tmp_path, "nan.json", '[{"a": 1}, {"a": NaN}, {"a": -Infinity}]'))
+    assert [place for place, _ in rows] == ["row 1", "row 2", "row 3"]
+    assert rows[1][1]["a"] != rows[1][1]["a"]
+
+
 def test_numbers_keep_their_kind(tmp_path: Path) -> None:
     for name, text in (("n.json", '[{"a": 1, "b": 0.5, "c": null}]'), ("n.jsonl", '{"a": 1, "b": 0.5, "c": null}')):
         ((_, row),) = read_rows(written(tmp_path, name, text))

@@ -23,6 +23,7 @@ from ttc_bench.cli.flags import (
 )
 from ttc_bench.cli.flags import names as split
 from ttc_bench.cli.front import app
+from ttc_bench.errors import TtcError
 
 if TYPE_CHECKING:
     from ttc_bench.interchange.outcome import Imported
@@ -93,6 +94,7 @@ def audit(
 ) -> None:
     """Ask of any run what a reviewer would, from its samples alone. No model runs."""
     flags = {key: value for key, value in locals().items() if key not in ("target", "out")}
+    of_files = [key for key in ("task", "map", "grader", "tokenizer", "model", "data") if flags[key] is not None]
     from tempfile import TemporaryDirectory
 
     from ttc_bench.audit import telling
@@ -101,6 +103,8 @@ def audit(
 
     with TemporaryDirectory(prefix="ttc-bench-") as place, Progress() as progress:
         of_results = Path(target[0]) if len(target) == 1 and Path(target[0]).is_dir() else None
+        if of_results and of_files:
+            raise TtcError(f"--{of_files[0]} says how to read files, and {of_results} is a run: leave it out")
         watch = progress.watch()
         folder = of_results or _imported({**flags, "files": target, "out": place}, watch).folder
         result = asyncio.run(audited(folder, watch))

@@ -31,10 +31,14 @@ def detect(path: Path, name: str = "auto") -> Source:
         if name not in FORMATS:
             raise TtcError(nearest(name, list(FORMATS), "format"))
         return FORMATS[name]
+    if not path.stat().st_size:
+        raise TtcError(f"{path}: the file is empty")
     first = _first(path)
     for source in FORMATS.values():
         if source.recognises(path, first):
             return source
+    if first is None and path.suffix in SUFFIXES and next(stream_rows(path), None) is None:
+        raise TtcError(f"{path}: no rows in it")
     columns = f"; its first row has {', '.join(first)}" if first else ""
     raise TtcError(
         f"{path}: none of the formats {', '.join(FORMATS)}{columns}; name the columns with "

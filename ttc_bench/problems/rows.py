@@ -18,6 +18,8 @@ from ttc_bench.errors import TaskError
 PlacedRow = tuple[str, dict[str, Any]]  # its place in the file ("line 7"), and its columns
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 BATCH = 256  # rows of a Parquet file in memory
+BOM = b"\xef\xbb\xbf"  # that Windows puts before a text
+WHOLE = 256 << 20  # bytes of a JSON file that may be read at once
 LONGEST_CELL = 1 << 30  # characters of a CSV cell
 
 
@@ -80,6 +82,7 @@ def read_hub(name: str, config: str | None, split: str, revision: str) -> list[P
 def _jsonl(path: Path) -> Iterator[PlacedRow | Broken]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            line = line.removeprefix(BOM) if number == 1 else line
             if line.strip():
                 yield _object(f"line {number}", line)
 
@@ -108,12 +111,27 @@ def _whole(value: Any) -> Any:
 def _json(path: Path) -> Iterator[PlacedRow | Broken]:
     import ijson
 
+    done = 0
     with path.open("rb") as file:
         try:
-            for number, row in enumerate(ijson.items(file, "item", use_float=True), 1):
-                yield _named(f"row {number}", row)
+            for row in ijson.items(file, "item", use_float=True):
+                done += 1
+                yield _named(f"row {done}", row)
+            return
         except (ijson.JSONError, ValueError, RecursionError) as error:
-            raise TaskError(f"{path}: not a list of rows in JSON ({' '.join(str(error).split())[:200]})") from None
+            reason = " ".join(str(error).split())[:200]
+    rows = _lenient(path) if path.stat().st_size <= WHOLE else None
+    if not isinstance(rows, list):
+        raise TaskError(f"{path}: not a list of rows in JSON ({reason})")
+    yield from (_named(f"row {number}", row) for number, row in enumerate(rows[done:], done + 1))
+
+
+def _lenient(path: Path) -> Any:
+    """What Python's own json makes of a file: it writes NaN, which JSON does not have, and reads it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _csv(path: Path) -> Iterator[PlacedRow | Broken]:
