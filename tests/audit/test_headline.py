@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from examined import material, says
 
-from ttc_bench.analysis.stats import EVERY, holm, sign_flip_p
+from ttc_bench.analysis.stats import EVERY, detectable, holm, sign_flip_p
 from ttc_bench.audit.findings import Finding
 from ttc_bench.audit.headline import headline
-from ttc_bench.audit.spread import dependence, design_effect, detectable, power
+from ttc_bench.audit.spread import dependence, design_effect, power
 from ttc_bench.core import CurvePoint
 
 

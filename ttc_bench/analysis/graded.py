@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -47,6 +47,11 @@ class Scores:
         none = np.zeros(len(values))
         return Scores(values, none, none, none * np.nan, none.astype(bool))
 
+    def only(self, kept: Array) -> Scores:
+        """Those of the samples at these places."""
+        columns = (self.value, self.prompt, self.completion, self.parameters, self.own)
+        return Scores(*(column[kept] for column in columns))
+
     @property
     def tokens(self) -> Array:
         """Read and generated."""
@@ -88,6 +93,11 @@ class Graded:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def only(self, kept: Array) -> Graded:
+        """The samples at these places."""
+        scores = {name: scores.only(kept) for name, scores in self.scores.items()}
+        return replace(self, samples=self.samples.only(kept), scores=scores)
 
 
 @dataclass(frozen=True, eq=False)

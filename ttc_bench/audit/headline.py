@@ -9,9 +9,9 @@ from math import sqrt
 
 import numpy as np
 
-from ttc_bench.analysis.stats import holm, paired_difference, sign_flip_p
+from ttc_bench.analysis.stats import LEVEL, holm, paired_difference, sign_flip_p
 from ttc_bench.audit.findings import Evidence, Finding, Severity, signed
-from ttc_bench.audit.spread import LEVEL, power
+from ttc_bench.audit.spread import power
 from ttc_bench.core import CurvePoint
 
 TOLD = 3  # rivals that are told in the sentence
