@@ -126,14 +126,14 @@ def _notes(group: Mapping[str, Task], common: Shared) -> Iterator[str]:
         changed = [p.id for p in other.problems if p.id in asked and asked[p.id] != _question(p)]
         if changed and any(p.id == q.id for p, q in zip(mine, theirs, strict=True)):
             what = f"{counted(len(changed), 'problem')} of {task.name} ({_few(changed)})"
-            yield f"{what} ask another question in {run} than in {first}, and are left out"
+            yield f"left out, as the question in {run} is another than in {first}: {what}"
         if type(task.grader) is not type(other.grader):
             graders = f"{type(task.grader).__name__.lower()} in {first}, {type(other.grader).__name__.lower()} in {run}"
             yield f"the answers to {task.name} are read by different graders: {graders}"
         golds = [p.id for p, q in zip(mine, theirs, strict=True) if not _same_gold(task, p, q)]
         if golds:
             what = f"{counted(len(golds), 'problem')} of {task.name} ({_few(golds)})"
-            yield f"the gold answer of {what} is another in {run} than in {first}; each run is marked by its own"
+            yield f"with another gold answer in {run} than in {first}, each run marked by its own: {what}"
 
 
 def _same_gold(task: Task, p: Problem, q: Problem) -> bool:

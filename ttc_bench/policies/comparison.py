@@ -116,6 +116,8 @@ def _pair(first: Side, second: Side, shared: Shared, notes: list[str]) -> Pair:
     unmatched = len(first.lines) + len(second.lines) - 2 * len(matched)
     if unmatched:
         notes.append(f"{first.name} and {second.name}: {unmatched} lines are in one of them only, and not compared")
+    if first.shares(second):
+        notes.append(f"{first.name} and {second.name} have samples in common: they differ in what is made of them")
     notes += _unknown(first, second)
     rng = np.random.default_rng(0)
     rows, seen = [], set()
@@ -136,7 +138,7 @@ def _unknown(first: Side, second: Side) -> Iterator[str]:
     """Notes on the costs that cannot be made equal, and how they can be known."""
     ways: dict[Axis, tuple[str, str]] = {
         "tokens": ("nobody counted the tokens of {}", "import them again with --tokenizer"),
-        "dollars": ("no price is known for {}", "give one with --prices FILE"),
+        "dollars": ("no price is known for {}", "give one with --prices FILE, if it is behind an API"),
         "flops": ("the parameters of {} are not known", "only models with weights here have them"),
     }
     for axis, (missing, way) in ways.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class Run:
     pools: Sequence[GradedPool]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Side:
     """One model of a run on one task. `name`: the run, and the model where it has several; `lines`: its methods, not
     bounds; `pools`: what they were computed from."""
@@ -40,6 +41,13 @@ class Side:
     def named(self) -> str:
         """For a sentence about the model itself."""
         return f"{self.model} of {self.run}"
+
+    def shares(self, other: Side) -> bool:
+        """Whether both were computed from samples of one request."""
+        addresses = [
+            {g.request.address for pool in side.pools for g in pool.problems if g.request} for side in (self, other)
+        ]
+        return bool(addresses[0] & addresses[1])
 
     def pool(self, p: CurvePoint) -> GradedPool:
         """That a point of this side was computed from."""
@@ -82,10 +90,11 @@ def pairs(runs: Sequence[Run], shared: Shared, notes: list[str]) -> Iterator[tup
     first, *others = of_task
     for other in others:
         namesakes = {side.model for side in first} & {side.model for side in other}
-        for a in first:
-            for b in other:
-                if a.model == b.model or not {a.model, b.model} & namesakes:
-                    yield a, b
+        met = [(a, b) for a in first for b in other if a.model == b.model or not {a.model, b.model} & namesakes]
+        yield from met
+        alone = [side.named for side in (*first, *other) if side not in itertools.chain.from_iterable(met)]
+        if met and alone:
+            notes.append(f"{' and '.join(alone)} is not compared, as every model of the other run has a namesake")
 
 
 def sides(run: Run, task: str, notes: list[str]) -> list[Side]:

@@ -66,7 +66,7 @@ def _rows(pair: Pair) -> Table:
     ends = (
         " · * its end, which costs less" if any(not p.reached for r in pair.rows for p in (r.first, r.second)) else ""
     )
-    table.caption = f"paired over problems · p: after Holm's correction{ends}"
+    table.caption = f"paired over problems · p: after Holm's correction · rows like one above are left out{ends}"
     return table
 
 
