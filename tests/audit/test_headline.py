@@ -132,7 +132,7 @@ def test_a_rival_between_two_points_is_their_mixture() -> None:
     ]
     claim = found(points)
     assert (claim.severity, claim.points) == ("fine", pytest.approx(40))
-    assert "between k = 1 and k = 3" in claim.sentence
+    assert "at k = 1 or k = 3" in claim.sentence
 
 
 def test_a_curve_that_ends_early_is_not_drawn_on() -> None:
