@@ -46,8 +46,17 @@ def test_it_draws_the_curves_and_the_differences() -> None:
     for pair in TWO.pairs:
         places = {(round(p.tokens or 0, 6), p.accuracy) for m in pair.matches for p in (*m.first, *m.second)}
         assert places <= {(round(float(str(r["x"])), 6), r["y"]) for r in drawn if "x" in r and "low" in r}
-        for gap in (gap for gap in pair.gaps if gap.axis == "tokens"):
+        for gap in (gap for gap in pair.gaps if (gap.axis, gap.what) == ("tokens", "self-consistency")):
             assert any(r.get("y") == gap.difference and r.get("x") == gap.budget for r in drawn)
+
+
+def test_a_single_sample_that_a_vote_begins_with_is_not_drawn_twice() -> None:
+    """A single sample of another prompt is."""
+    words = {str(row.get("line")) for row in rows(TWO)}
+    assert words >= {"self-consistency · a", "self-consistency · b"}
+    assert not any(word.startswith("cot") for word in words)
+    more = [[*line("direct", 3, {1: 20 + i}), *line("self-consistency", 10, {1: 40, 4: 50})] for i in range(2)]
+    assert "direct · b" in {row.get("line") for row in rows(compare(*more))}
 
 
 def test_where_tokens_are_not_known_it_is_drawn_over_samples() -> None:

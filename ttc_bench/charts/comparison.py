@@ -22,7 +22,8 @@ _TITLE: dict[str, Any] = {"anchor": "start", "frame": "group", "offset": 12, "fo
 _TITLE |= {"subtitleFontSize": 11, "subtitleColor": GREY}
 NOTE = (
     "Bars: 95% intervals over the common problems. Runs share problems, so bars above may overlap where a difference "
-    "is clear: the panel below pairs them. Between two points a line is the policy that takes either at random."
+    "is clear: the panel below pairs them. A single sample is where the vote of its "
+    "prompt begins. Between two points a line is the policy that takes either at random."
 )
 
 
@@ -36,8 +37,11 @@ class _Look:
     tables: Tables
 
     def drawn(self, pair: Pair) -> list[Match]:
-        """Those that have a place on the axis: along a change of the thinking k stays the same."""
-        return [m for m in pair.matches if known(m.first, self.over) and known(m.second, self.over)]
+        """Those that have a place on the axis (along a change of the thinking k stays the same), but for single samples
+        that a vote begins with."""
+        placed = [m for m in pair.matches if known(m.first, self.over) and known(m.second, self.over)]
+        begun = {_begins(m) for m in placed if len(m.first) > 1 and len(m.second) > 1}
+        return [m for m in placed if len(m.first) > 1 or len(m.second) > 1 or _begins(m) not in begun]
 
     def x(self, p: CurvePoint) -> float:
         return max(float(p.tokens or 0.0), 1.0) if self.over == "tokens" else float(p.k)
@@ -95,7 +99,7 @@ def _curves(look: _Look, pairs: Sequence[Pair], edges: tuple[float, float]) -> d
                     rows += [_row(look, p, full) for p in line]
     figure = Figure("generated", False, {}, marks, tables=look.tables)
     colour, shape = colour_and_shape(figure)
-    place = {"x": _xs(look, frame, ""), "y": ACCURACY}
+    place = {"x": _xs(look, frame, "", [row["x"] for row in rows]), "y": ACCURACY}
     layers = [
         figure.layer(side_by_side(rows, frame), "rule", place | {"y2": field("high"), "color": colour}, opacity=0.5),
         figure.layer(rows, "line", place | {"order": field("x:Q"), "color": colour}, strokeWidth=1.9),
@@ -105,6 +109,12 @@ def _curves(look: _Look, pairs: Sequence[Pair], edges: tuple[float, float]) -> d
     size = f"{len(pairs[0].problems):,} common problems"
     title = {"text": textwrap.wrap(pairs[0].task, 56), "subtitle": size, "color": INK, **_TITLE}
     return {"width": frame.width, "height": frame.height, "title": title, "layer": layers}
+
+
+def _begins(match: Match) -> tuple[tuple[float | None, tuple[float, ...]], ...]:
+    """Tokens and values of the first point of both lines."""
+    ends = (min(line, key=lambda p: p.k) for line in (match.first, match.second))
+    return tuple((p.tokens, p.values) for p in ends)
 
 
 def _row(look: _Look, p: CurvePoint, line: str) -> dict[str, Any]:
@@ -118,8 +128,9 @@ def _gaps(look: _Look, pairs: Sequence[Pair], edges: tuple[float, float]) -> dic
     rows: Rows = []
     marks: dict[str, tuple[str, str]] = {}
     for pair in pairs:
+        drawn = {match.what for match in look.drawn(pair)}
         for gap in pair.gaps:
-            if gap.axis == look.over:
+            if gap.axis == look.over and gap.what in drawn:
                 name = f"{gap.what} · {_cut(pair.second.name)}"
                 marks[name] = (look.colours[pair.second.name], look.shapes[gap.what])
                 values = {"y": gap.difference, "low": gap.low, "high": gap.high}
@@ -131,10 +142,13 @@ def _gaps(look: _Look, pairs: Sequence[Pair], edges: tuple[float, float]) -> dic
     axis = {"gridColor": "#ececec", "domain": False, "ticks": False, "format": "+.2~f", "tickCount": 5}
     ys = field("y:Q", title="difference", scale={"domain": list(ends)}, axis=axis)
     equal = "tokens generated" if look.over == "tokens" else "samples"
-    place = {"x": _xs(look, frame, f"mean {equal} per problem (log scale)"), "y": ys}
-    several = len({pair.first.name for pair in pairs}) > 1
-    than = "the model it meets" if several else _cut(pairs[0].first.name)
-    title = {"text": f"difference to {than}, at equal {equal}", "anchor": "start", "fontSize": 11, "color": INK}
+    place = {"x": _xs(look, frame, f"mean {equal} per problem (log scale)", [row["x"] for row in rows]), "y": ys}
+    title = {
+        "text": f"difference to {_cut(pairs[0].first.run)}, at equal {equal}",
+        "anchor": "start",
+        "fontSize": 11,
+        "color": INK,
+    }
     return {
         "width": frame.width,
         "height": frame.height,
@@ -168,8 +182,9 @@ def _names(figure: Figure, rows: Rows, low: float, high: float) -> list[dict[str
     return layers
 
 
-def _xs(look: _Look, frame: Frame, title: str) -> dict[str, Any]:
-    values = ticks(frame.left, frame.right, frame.width)
+def _xs(look: _Look, frame: Frame, title: str, ks: Sequence[float] = ()) -> dict[str, Any]:
+    """The axis; over samples its ticks are the numbers of samples that were drawn."""
+    values = sorted(set(ks)) if look.over == "k" else ticks(frame.left, frame.right, frame.width)
     axis = {"values": values, "format": ",~f", "grid": False, "domainColor": INK}
     scale = {"type": "log", "domain": [frame.left, frame.right], "nice": False}
     return field("x:Q", title=title or None, axis=axis, scale=scale)
