@@ -19,10 +19,13 @@ from ttc_bench.audit.findings import Audit
 from ttc_bench.backends.by_name import make_backends, open_cluster, open_model
 from ttc_bench.backends.cluster.link import Cluster
 from ttc_bench.config import Config, from_fields
-from ttc_bench.core import Backend, Task, Verifier
+from ttc_bench.core import Backend, Problem, Task, Verifier
 from ttc_bench.errors import CannotWrite, TaskError, TtcError
 from ttc_bench.grading.many import Elsewhere
 from ttc_bench.interchange.recorded import Recorded
+from ttc_bench.policies.common import shared
+from ttc_bench.policies.comparison import Comparison, comparison
+from ttc_bench.policies.sides import Run, distinct
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -200,6 +203,27 @@ async def audit(folder: Path, watch: Watch = SILENT) -> Audit:
         return examine(again.pools, again.result.analysis.points, again.store, Recorded.of(folder))
 
 
+async def compare(
+    folders: Sequence[Path], only: Collection[str] = (), changes: dict[str, Any] | None = None, watch: Watch = SILENT
+) -> Comparison:
+    """Two or more runs side by side, on the problems that all of them have: each is analysed again from its stored
+    samples of these alone. `only`: names of the tasks to compare; `changes`: config fields, such as prices. Raises
+    TtcError where there is nothing to compare, or samples are not found."""
+    named = distinct(folders)
+    tasks_of = {}
+    for name, folder in named.items():
+        earlier, config = _recorded(folder, changes)
+        tasks_of[name] = load_tasks(config, folder, earlier.get("tasks", ()))
+    common, notes = shared(tasks_of, only)
+    runs = []
+    for name, folder in named.items():
+        problems = {part.names[name]: part.problems[name] for part in common if name in part.names}
+        if problems:
+            async with _replayed(folder, changes, watch, problems) as again:
+                runs.append(Run(name, again.result.analysis.points, again.pools))
+    return comparison(runs, common, notes)
+
+
 @dataclass(frozen=True)
 class _Again:
     """A run that was analysed again, with its graded pools and the open store."""
@@ -210,16 +234,20 @@ class _Again:
 
 
 @asynccontextmanager
-async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) -> AsyncIterator[_Again]:
-    earlier = manifest.read(folder)
-    config = from_fields({**earlier["config"], **(changes or {})}, str(folder / manifest.FILE))
-    config = dataclasses.replace(
-        config, out=str(folder.parent), name=folder.name, store=config.store or _store_of(folder)
-    )
+async def _replayed(
+    folder: Path,
+    changes: dict[str, Any] | None,
+    watch: Watch,
+    only: Mapping[str, tuple[Problem, ...]] | None = None,
+) -> AsyncIterator[_Again]:
+    """`only`: the problems to look at, in this order, by task; None: all."""
+    earlier, config = _recorded(folder, changes)
     if len(config.model) != len(earlier["models"]):
         raise TtcError(f"{folder / manifest.FILE}: config.model and models do not name the same models; run it again")
     entries = dict(zip(config.model, earlier["models"], strict=True))
     chosen = load_tasks(config, folder, earlier.get("tasks", ()))
+    if only is not None:
+        chosen = [dataclasses.replace(task, problems=only[task.name]) for task in chosen if task.name in only]
     if not config.store_path.exists():
         raise TtcError(
             f"{config.store_path}: the samples of {folder} are not there; put them back, or `report` with --store FILE"
@@ -257,6 +285,15 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
         analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
         described = manifest.analysed({**earlier, "models": models}, analysis)
         yield _Again(Result(folder, analysis, _work({}, verifiers), described), every, store)
+
+
+def _recorded(folder: Path, changes: dict[str, Any] | None) -> tuple[dict[str, Any], Config]:
+    """The manifest of a run, and its configuration where it lies now, with these changes. Raises TtcError."""
+    earlier = manifest.read(folder)
+    config = from_fields({**earlier["config"], **(changes or {})}, str(folder / manifest.FILE))
+    return earlier, dataclasses.replace(
+        config, out=str(folder.parent), name=folder.name, store=config.store or _store_of(folder)
+    )
 
 
 def _work(filled: Mapping[str, Filled], verifiers: Mapping[str, menu.ByTask]) -> Filled:

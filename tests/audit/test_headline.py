@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from examined import material, says
 
-from ttc_bench.analysis.stats import EVERY, holm, sign_flip_p
+from ttc_bench.analysis.stats import EVERY, detectable, holm, sign_flip_p
 from ttc_bench.audit.findings import Finding
 from ttc_bench.audit.headline import headline
-from ttc_bench.audit.spread import dependence, design_effect, detectable, power
+from ttc_bench.audit.spread import dependence, design_effect, power
 from ttc_bench.core import CurvePoint
 
 
@@ -132,7 +132,7 @@ def test_a_rival_between_two_points_is_their_mixture() -> None:
     ]
     claim = found(points)
     assert (claim.severity, claim.points) == ("fine", pytest.approx(40))
-    assert "between k = 1 and k = 3" in claim.sentence
+    assert "at k = 1 or k = 3" in claim.sentence
 
 
 def test_a_curve_that_ends_early_is_not_drawn_on() -> None:

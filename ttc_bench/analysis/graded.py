@@ -52,6 +52,11 @@ class Scores:
         """Verdicts that cost tokens which nobody counted: to generate them took few, to read the samples many."""
         return replace(Scores.free(values), prompt=np.full(len(values), np.nan))
 
+    def only(self, kept: Array) -> Scores:
+        """Those of the samples at these places."""
+        columns = (self.value, self.prompt, self.completion, self.parameters, self.own)
+        return Scores(*(column[kept] for column in columns))
+
     @property
     def tokens(self) -> Array:
         """Read and generated."""
@@ -93,6 +98,11 @@ class Graded:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def only(self, kept: Array) -> Graded:
+        """The samples at these places."""
+        scores = {name: scores.only(kept) for name, scores in self.scores.items()}
+        return replace(self, samples=self.samples.only(kept), scores=scores)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from math import comb
+from math import comb, sqrt
+from statistics import NormalDist
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from ttc_bench.analysis.intervals import ROUNDING, TAIL, difference_limits, mean
 from ttc_bench.core import CurvePoint
 from ttc_bench.errors import NotEnoughSamples
 
+POWER, LEVEL = 0.8, 0.05
+DETECTED = NormalDist().inv_cdf(1 - LEVEL / 2) + NormalDist().inv_cdf(POWER)  # standard errors
 EVERY, FLIPS = 12, 20_000  # sign patterns: of so many differences all of them, of more so many at random
 
 
@@ -83,6 +86,12 @@ def sign_flip_p(differences: Sequence[float], rng: np.random.Generator) -> float
     for _ in range(FLIPS // 1000):
         hits += int((np.abs(rng.choice((-1.0, 1.0), (1000, len(sizes))) @ sizes) >= seen).sum())
     return hits / (FLIPS + 1)
+
+
+def detectable(differences: Sequence[float]) -> float:
+    """The smallest true difference that a paired test over so many problems finds with a chance of POWER at LEVEL, in
+    0..1: (z_0.975 + z_0.8) sd / sqrt(Q), the normal approximation (as Miller 2024, arXiv:2411.00640, section 5)."""
+    return DETECTED * float(np.std(differences, ddof=1)) / sqrt(len(differences))
 
 
 def holm(chances: Sequence[float]) -> list[float]:

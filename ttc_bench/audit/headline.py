@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import sqrt
 
 import numpy as np
 
-from ttc_bench.analysis.stats import holm, paired_difference, sign_flip_p
+from ttc_bench.analysis.stats import LEVEL, holm, paired_difference, sign_flip_p
 from ttc_bench.audit.findings import Evidence, Finding, Severity, signed
-from ttc_bench.audit.spread import LEVEL, power
+from ttc_bench.audit.spread import power
 from ttc_bench.core import CurvePoint
+from ttc_bench.policies.mixtures import Axis, at, cost
 
 TOLD = 3  # rivals that are told in the sentence
 
 
 @dataclass(frozen=True)
-class Policy:
-    """A rival at the cost of the headline: a point of its curve, or two neighbours of which one is taken at random so
-    that the expected cost is the same. Both are policies that can be followed, so no curve is bent."""
+class Rival:
+    """Another line at the cost of the headline (policies/mixtures.py). `equal`: whether it costs as much; else it is
+    the curve's end, and costs less."""
 
     name: str
     values: tuple[float, ...]  # [problem]: chance to be right
-    where: str  # "at k = 4", "between k = 4 and 8"
-    equal: bool  # whether it costs as much as the headline; else it is the curve's end, and costs less
+    where: str  # "at k = 4", "at k = 4 or k = 8"
+    equal: bool
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The headline against one rival. Points of accuracy, positive where the headline is ahead."""
 
-    rival: Policy
+    rival: Rival
     points: float
     low: float  # 95 %, paired
     high: float
@@ -58,31 +58,20 @@ def headline(points: Sequence[CurvePoint]) -> Iterator[Finding]:
         for p in of_task:
             if (p.model, p.line) != (best.model, best.line) and len(p.values) == len(best.values):
                 lines.setdefault((p.model, p.line), []).append(p)
-        known = all(p.tokens is not None for p in of_task)
-        met = [(line, policy) for line in lines.values() if (policy := _at_cost(line, best, known, several))]
+        axis: Axis = "tokens" if all(p.tokens is not None for p in of_task) else "k"
+        met = [(line, policy) for line in lines.values() if (policy := _at_cost(line, best, axis, several))]
         met = [(line, policy) for line, policy in met if policy.values != best.values]  # at k = 1 all are one strategy
         if met:
-            yield from _findings(task, best, _compared(best, met), known, several)
+            yield from _findings(task, best, _compared(best, met), axis == "tokens", several)
 
 
-def _at_cost(line: Sequence[CurvePoint], best: CurvePoint, known: bool, several: bool) -> Policy | None:
+def _at_cost(line: Sequence[CurvePoint], best: CurvePoint, axis: Axis, several: bool) -> Rival | None:
     """A rival at the headline's tokens, or at its k where tokens are not known. None where even its first point costs
     more."""
-
-    def cost(p: CurvePoint) -> float:
-        return float(p.tokens or 0.0) if known else float(p.k)
-
-    name = _name(line[0], several)
-    line, wanted = sorted(line, key=cost), cost(best)
-    if cost(line[0]) > wanted:
+    policy = at(line, axis, cost(best, axis) or 0.0)
+    if policy is None:
         return None
-    for a, b in pairwise(line):
-        if cost(a) <= wanted < cost(b):
-            share = (wanted - cost(a)) / (cost(b) - cost(a))
-            values = tuple(float((1 - share) * x + share * y) for x, y in zip(a.values, b.values, strict=True))
-            return Policy(name, values, f"between {_step(a)} and {_step(b)}" if share else f"at {_step(a)}", True)
-    last = line[-1]
-    return Policy(name, last.values, f"at {_step(last)}", cost(last) == wanted)
+    return Rival(_name(line[0], several), tuple(policy.values.tolist()), f"at {policy.where}", policy.reached)
 
 
 def _step(p: CurvePoint) -> str:
@@ -94,7 +83,7 @@ def _name(p: CurvePoint, several: bool) -> str:
     return f"{label}, {p.model}" if several else label
 
 
-def _compared(best: CurvePoint, met: Sequence[tuple[Sequence[CurvePoint], Policy]]) -> list[Comparison]:
+def _compared(best: CurvePoint, met: Sequence[tuple[Sequence[CurvePoint], Rival]]) -> list[Comparison]:
     """Against each rival, the closest first."""
     rng = np.random.default_rng(0)
     differences = [np.subtract(best.values, policy.values).tolist() for _, policy in met]

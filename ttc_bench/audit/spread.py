@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import sqrt
-from statistics import NormalDist
 
 import numpy as np
 
-from ttc_bench.analysis.stats import mean_interval
+from ttc_bench.analysis.stats import POWER, detectable, mean_interval
 from ttc_bench.audit.findings import Finding
 from ttc_bench.audit.material import Material
 from ttc_bench.errors import counted
 
 WIDER = 1.25  # ratio of the intervals, from which it is told
-POWER, LEVEL = 0.8, 0.05
 
 
 def dependence(m: Material) -> Iterator[Finding]:
@@ -55,13 +52,6 @@ def design_effect(values: np.ndarray[tuple[int], np.dtype[np.float64]], samples:
     if not 0 < mean < 1:
         return None
     return float(values.var(ddof=1)) / len(values) / (mean * (1 - mean) / samples)
-
-
-def detectable(differences: Sequence[float]) -> float:
-    """The smallest true difference that a paired test over so many problems finds with a chance of POWER at LEVEL, in
-    0..1: (z_0.975 + z_0.8) sd / sqrt(Q), the normal approximation (as Miller 2024, arXiv:2411.00640, section 5)."""
-    z = NormalDist().inv_cdf(1 - LEVEL / 2) + NormalDist().inv_cdf(POWER)
-    return z * float(np.std(differences, ddof=1)) / sqrt(len(differences))
 
 
 def power(about: str, differences: Sequence[float], rival: str) -> Iterator[Finding]:

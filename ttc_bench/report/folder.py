@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from ttc_bench.charts import tokens as charts
 from ttc_bench.core import Change, CurvePoint
 from ttc_bench.report import browser, manifest, pictures
 from ttc_bench.report.page import write_report
+from ttc_bench.report.tables import table as _table
 
 PICTURES = (
     "accuracy_vs_tokens",
@@ -92,18 +91,3 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         else:
             flat[key] = value
     return flat
-
-
-def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a CSV file; nothing if there are no rows."""
-    if not rows:
-        return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
