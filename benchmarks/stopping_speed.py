@@ -1,6 +1,6 @@
 """Seconds that an exact replay of stopping rules takes over a simulated pool, and a plain recursion beside it.
 
-    python benchmarks/stopping_speed.py [--problems 500] [--samples 40] [--plain 60]
+    python benchmarks/stopping_speed.py [--problems 500] [--samples 40] [--plain 25]
 
 The pool is made: the modal answer of a problem has a share from Beta(3, 0.4), the others fall off as people's answers
 do, 3 of 100 samples have no answer. "one" is the rule at the threshold that sentences speak of, "frontier" all its

@@ -158,6 +158,8 @@ def test_pools_whose_states_cannot_be_numbered_are_replayed_over_random_ordering
     found = replay([ballots(pool), ballots(wide(0))], [AdaptiveConsistency(0.95)], 40)
     assert found[3, 0, 0] > 0
     assert found[3, 0, 1] == 0
+    alone = replay([ballots(wide(0))], [AdaptiveConsistency(0.95)], 40)
+    assert found[:, 0, 1] == pytest.approx(alone[:, 0, 0], abs=1e-12)
 
 
 def test_resampling_with_replacement_is_biased_where_the_replay_is_not() -> None:

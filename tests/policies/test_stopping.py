@@ -10,12 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from curves import story
 from judged import of_answers, pools
 
+from ttc_bench.analysis import exchange
 from ttc_bench.analysis.costs import Rates
 from ttc_bench.analysis.curves import chances
 from ttc_bench.analysis.graded import GradedPool
-from ttc_bench.core import Usage
+from ttc_bench.analysis.stats import mark_pareto
+from ttc_bench.charts.layout import tag
+from ttc_bench.charts.tokens import COLOURS, _figure, accuracy_vs_tokens
+from ttc_bench.core import CurvePoint, Usage
 from ttc_bench.policies.stopping import compared, curve, frontiers, sentences, unfit
 from ttc_bench.prices import Price
 from ttc_bench.strategies.exact import BestOfN, MajorityVote
@@ -180,3 +185,40 @@ def test_where_tokens_are_not_known_there_are_rows_over_samples_and_no_line() ->
     assert {row.tokens for row in rows} == {None}
     assert [row.rival_k for row in rows] == pytest.approx([row.draws for row in rows])
     assert "For the same samples (tokens are not known) maj@" in sentences(rows)[0]
+
+
+def stopping_line(accuracy: float = 0.56) -> list[CurvePoint]:
+    """The curves of a story, and a rule that reaches more with fewer tokens than a vote of 16."""
+    told = next(p for p in story() if (p.method, p.k) == ("self-consistency", 16))
+    costs = {0.8: 300.0, 0.95: 420.0, 1.0: told.tokens or 0.0}
+    line = [
+        replace(told, method="lead-by", threshold=t, tokens=x, accuracy=accuracy + t / 100) for t, x in costs.items()
+    ]
+    return [*story(), *line]
+
+
+def test_the_chart_draws_a_rule_over_its_thresholds_without_names_of_k() -> None:
+    points = stopping_line()
+    spec = accuracy_vs_tokens(points, interactive=True)
+    tables = [rows for rows in spec["datasets"].values() if any(r.get("line") == "lead-by" and "x" in r for r in rows)]
+    line = next([r for r in rows if r["line"] == "lead-by"] for rows in tables if "method" in rows[0])
+    assert [r["x"] for r in line] == [300.0, 420.0, points[-1].tokens]
+    assert [r["method"] for r in line] == ["lead-by at 0.8", "lead-by at 0.95", "lead-by at 1"]
+    assert [tag(r) for r in line] == ["", "", ""]
+    assert tag({"k": 16}) == "k = 16"
+    assert any("runs over its thresholds" in text for text in spec["title"]["text"])
+    assert not any("runs over its thresholds" in text for text in accuracy_vs_tokens(story())["title"]["text"])
+    alone = _figure(points, "generated", False)
+    assert alone.marks["lead-by"][0] in COLOURS  # a line, though all its points have one k
+
+
+def test_a_rule_competes_for_the_pareto_front() -> None:
+    marked = {(p.method, p.k, p.threshold): p.pareto for p in mark_pareto(stopping_line(accuracy=0.9))}
+    assert marked["lead-by", 16, 0.8]
+    assert not marked["self-consistency", 16, None]
+
+
+def test_size_against_thinking_speaks_of_fixed_numbers_of_samples() -> None:
+    large = [p for p in story(model="large", parameters=10**9, base=0.47) if p.k == 1]
+    assert exchange.sentences([*stopping_line(), *large]) == exchange.sentences([*story(), *large])
+    assert exchange.sentences([*story(), *large])

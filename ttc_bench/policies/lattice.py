@@ -82,6 +82,16 @@ class Slots:
         return np.minimum(radix, CODES).astype(np.int64)
 
     @cached_property
+    def codes(self) -> Array:
+        """[problem]: how many numbers its states and their `second` take; 0 where those are more than there are."""
+        codes = self.place[:, -1].astype(float) * self.seconds
+        return np.where(codes * len(self.ballots) < CODES, codes, 0.0).astype(np.int64)
+
+    @cached_property
+    def seconds(self) -> int:
+        return int(self.total.max()) + 1
+
+    @cached_property
     def fewer(self) -> Array:
         """[problem, size]: the number of slots of answers of at most this size."""
         size = self.columns[0]
@@ -112,7 +122,7 @@ def exact(ballots: Sequence[Ballots], rules: Sequence[Rule], cap: int) -> Found:
     slots = Slots(ballots)
     shape = len(rules), len(ballots)
     value, draws, tokens = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    given_up = slots.place[:, -1].astype(float) * (cap + 1) * len(ballots) >= CODES
+    given_up = slots.codes == 0
     (start,) = np.nonzero(~given_up)
     mass = np.repeat([1.0, 0.0], len(rules))[None].repeat(len(start), axis=0)
     none = np.zeros(len(start), np.int64)
@@ -222,9 +232,8 @@ def _negligible(slots: Slots, rule: Rule, states: States) -> Array:
 
 def _key(slots: Slots, states: States) -> Array:
     """[state]: a number of its own."""
-    seconds = int(slots.total.max()) + 1
-    spaces = slots.place[:, -1] * seconds
-    return np.asarray((np.cumsum(spaces) - spaces)[states.problem] + states.code * seconds + states.second)
+    begins = np.cumsum(slots.codes) - slots.codes
+    return np.asarray(begins[states.problem] + states.code * slots.seconds + states.second)
 
 
 def _settle(slots: Slots, states: States, share: Array, stopped: Array, value: Array, tokens: Array) -> None:
