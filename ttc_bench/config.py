@@ -20,6 +20,7 @@ from ttc_bench.model_names import joined
 from ttc_bench.prices import Price, price
 from ttc_bench.prompts import PROMPTS, WAIT
 from ttc_bench.strategies.methods import METHODS, Method
+from ttc_bench.strategies.rules import RULES
 
 LONGEST_FOLDER = 200  # bytes; file systems take 255, and files beside it have longer names
 BUDGET_MODES = ("forced-exit", "rerun")
@@ -36,6 +37,7 @@ class Config:
     task: tuple[str, ...]
     method: tuple[str, ...] = ("direct", "cot", "self-consistency", "best-of-n")
     verifier: tuple[str, ...] = ()
+    policy: tuple[str, ...] = ()  # stopping rules that are replayed over the pools of voting methods
     prompt: str | None = None  # the prompt of voting methods, in place of their own
     samples: int = 8
     limit: int | None = None
@@ -71,7 +73,7 @@ class Config:
     cpus_per_worker: int | None = None  # of a cluster; None: all of a node, or one beside each GPU
 
     def __post_init__(self) -> None:
-        for name in ("model", "task", "method", "verifier", "reasoning_effort"):
+        for name in ("model", "task", "method", "verifier", "policy", "reasoning_effort"):
             if isinstance(getattr(self, name), str):  # a string would count as a sequence of letters
                 raise TtcError(f"{name} = {getattr(self, name)!r}: expected a tuple of names, such as ('a', 'b')")
         checks = (
@@ -131,6 +133,9 @@ class Config:
         for name in self.method:
             if name not in METHODS:
                 raise TtcError(nearest(name, list(METHODS), "method"))
+        for name in self.policy:
+            if name not in RULES:
+                raise TtcError(nearest(name, list(RULES), "policy"))
         if self.prompt is not None and self.prompt not in PROMPTS:
             raise TtcError(nearest(self.prompt, list(PROMPTS), "prompt"))
 

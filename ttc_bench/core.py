@@ -235,6 +235,7 @@ class CurvePoint:
     verifier: str = ""  # that the method chooses by; "" where it needs none
     effort: str = ""  # reasoning effort of the requests, "" if none
     change: Change = UNCHANGED
+    threshold: float | None = None  # of a stopping rule, whose k is the most samples that it draws; None: k are drawn
     dollars: float | None = None  # mean per problem; None where no price is known
     flops: float | None = None  # mean per problem, 2 x parameters x tokens; None where the parameters are not known
     parameters: int | None = None  # of the model

@@ -26,6 +26,7 @@ from ttc_bench.interchange.recorded import Recorded
 from ttc_bench.policies.common import shared
 from ttc_bench.policies.comparison import Comparison, comparison
 from ttc_bench.policies.sides import Run, distinct
+from ttc_bench.policies.stopping import with_policies
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -135,6 +136,7 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
                 served = [*answering.notes, *filled[name].notes, *failures(filled[name].reasons)]
                 notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
             part = measure(plans[name], pools, entry.get("parameters"), store.path, answering.likely_reason())
+            part = with_policies(part, plans[name], pools, entry.get("parameters"))
             parts.append(dataclasses.replace(part, notes=part.notes + notes))
     total = _work(filled, verifiers)
     analysis = merged(parts)
@@ -271,7 +273,8 @@ async def _replayed(
             of_model = plan(config, chosen, name, entry["id"])
             of_model = dataclasses.replace(of_model, imported=manifest.holes(earlier))
             pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
-            parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
+            part = measure(of_model, pools, entry.get("parameters"), store.path)
+            parts.append(with_policies(part, of_model, pools, entry.get("parameters")))
             every += pools
         models = [
             {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}

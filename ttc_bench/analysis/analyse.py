@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -15,6 +15,7 @@ from ttc_bench.analysis.graded import GradedPool
 from ttc_bench.analysis.quality import Quality, notes, quality
 from ttc_bench.analysis.selection import diagnose
 from ttc_bench.analysis.stats import mark_pareto
+from ttc_bench.analysis.stopped import Stopped
 from ttc_bench.analysis.thinking import BudgetFigures, figures, sequential_or_parallel
 from ttc_bench.analysis.verifier_quality import Diagnosis
 from ttc_bench.analysis.views import ProblemView, Views
@@ -35,6 +36,7 @@ class Analysis:
     budgets: list[BudgetFigures]
     findings: list[str]  # sentences that compare longer thinking with more samples
     diagnoses: list[Diagnosis]  # majority and every verifier, by task and pool
+    stopping: list[Stopped] = field(default_factory=list)  # policies/ adds them
 
 
 def measure(
@@ -98,4 +100,5 @@ def merged(parts: Sequence[Analysis]) -> Analysis:
         budgets=[row for part in parts for row in part.budgets],
         findings=[sentence for part in parts for sentence in part.findings],
         diagnoses=[row for part in parts for row in part.diagnoses],
+        stopping=[row for part in parts for row in part.stopping],
     )

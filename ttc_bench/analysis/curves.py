@@ -117,7 +117,7 @@ def curve(method: Method, verifier: str, pool: GradedPool, rates: Rates) -> list
     ks = draws(pool.depth) if method.votes else draws(min(pool.depth, 1))
     shares = quality(pool) if ks else None
     return [
-        _measured(pool, rates, method.name, verifier, k, found, shares)
+        measured(pool, rates, method.name, verifier, k, found, shares)
         for k, found in chances(pool, method.strategy, verifier, ks).items()
         if shares
     ]
@@ -141,7 +141,7 @@ def bound(pool: GradedPool, rates: Rates) -> list[Measured]:
     """pass@k: what a perfect verifier would reach with the same samples."""
     shares = quality(pool)
     return [
-        _measured(pool, rates, PASS, "", k, Chances(reach(pool, k), k * pool.mean("completion")), shares, bound=True)
+        measured(pool, rates, PASS, "", k, Chances(reach(pool, k), k * pool.mean("completion")), shares, bound=True)
         for k in draws(pool.depth)
     ]
 
@@ -161,7 +161,7 @@ def candidates_of(g: Graded, verifier: str) -> Candidates:
     return Candidates(samples.votes, samples.answers, samples.completion + scores.completion, scores.value)
 
 
-def _measured(
+def measured(
     pool: GradedPool,
     rates: Rates,
     method: str,
@@ -170,11 +170,15 @@ def _measured(
     found: Chances,
     shares: Quality,
     bound: bool = False,
+    threshold: float | None = None,
+    drawn: Array | None = None,
 ) -> Measured:
-    """The point that these chances make."""
+    """The point that these chances make. For a policy with a `threshold`, `drawn` [problem] is the expected number of
+    samples, and k the most."""
+    paid = k if drawn is None else drawn
     values = tuple(found.values.tolist())
     accuracy, low, high = mean_interval(values)
-    totals = found.tokens + prompt_tokens(pool, k, verifier)
+    totals = found.tokens + prompt_tokens(pool, paid, verifier)
     generated = float(found.tokens.mean())
     read = float(totals.mean()) - generated
     all_known = pool.tokens_known and pool.prompt_known and isfinite(read)
@@ -186,14 +190,15 @@ def _measured(
         prompt=pool.prompt,
         effort=pool.effort or "",
         change=pool.change,
+        threshold=threshold,
         k=k,
         accuracy=accuracy,
         low=low,
         high=high,
         tokens=generated if pool.tokens_known else None,
         total_tokens=float(totals.mean()) if all_known else None,
-        dollars=rates.dollars(pool, k, verifier, read, generated) if all_known else None,
-        flops=rates.flops(pool, k, verifier, totals) if all_known else None,
+        dollars=rates.dollars(pool, paid, verifier, read, generated) if all_known else None,
+        flops=rates.flops(pool, paid, verifier, totals) if all_known else None,
         parameters=rates.parameters,
         problems=len(pool.problems),
         samples=pool.depth,

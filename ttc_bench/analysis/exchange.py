@@ -46,7 +46,7 @@ class Exchange:
 def exchanges(points: Sequence[CurvePoint]) -> list[Exchange]:
     """One for every task, every pair of models of known and different size, and direct and cot of the larger one, if
     that is more than guessing (its interval lies above `guess`, or 0): anybody can match what is nothing."""
-    priced = [p for p in points if p.flops and p.parameters and not p.bound and not p.change]
+    priced = [p for p in points if p.flops and p.parameters and not p.bound and not p.change and p.threshold is None]
     matches = []
     for task in dict.fromkeys(p.task for p in priced):
         sizes = {p.model: p.parameters or 0 for p in priced if p.task == task}

@@ -49,7 +49,7 @@ def headline(points: Sequence[CurvePoint]) -> Iterator[Finding]:
     """For each task two findings: whether its best point is ahead of the other lines, and what its problems could show.
     None for a task with one line."""
     for task in dict.fromkeys(p.task for p in points):
-        of_task = [p for p in points if p.task == task and not p.bound and len(p.values) > 1]
+        of_task = [p for p in points if p.task == task and not p.bound and p.threshold is None and len(p.values) > 1]
         if not of_task:
             continue
         several = len({p.model for p in of_task}) > 1

@@ -180,6 +180,8 @@ def tags(points: Iterable[tuple[str, float, float]], page: Page) -> list[PlacedT
 def tag(row: dict[str, Any]) -> str:
     """The text above a point: its own tag, or "k = 1", "k = 4", "k = 16", ...; "" for a k in between."""
     k: int = row["k"]
+    if row.get("threshold") is not None:  # one k for the whole line
+        return ""
     return row.get("tag") or (f"k = {k}" if k.bit_length() % 2 == 1 and k.bit_count() == 1 else "")
 
 

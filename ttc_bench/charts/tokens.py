@@ -50,6 +50,7 @@ CURVE_NOTES = (
     "Dashed: pass@k, the reach of a perfect verifier.",
 )
 FRONT_NOTE = "Ringed: Pareto front of accuracy over generated tokens."
+STOPPING_NOTE = "The line of a stopping rule runs over its thresholds: each point is a mean over all orderings."
 NO_TOKENS = (
     "Drawn over samples, as nobody counted the tokens of some: methods at one place may cost very different amounts."
 )
@@ -124,7 +125,9 @@ def accuracy_vs_tokens(
                 hover = f"hover{len(panels)}" if interactive else None
                 panels.append(_panel(figure, of_panel, Frame(width, height, *edges), hover))
     bars, dashes = CURVE_NOTES
-    notes = (bars, dashes, NO_TOKENS) if figure.x == "samples" else (bars, f"{dashes} {FRONT_NOTE}")
+    notes: tuple[str, ...] = (bars, dashes, NO_TOKENS) if figure.x == "samples" else (bars, f"{dashes} {FRONT_NOTE}")
+    if any(p.threshold is not None for p in points):
+        notes = (*notes, STOPPING_NOTE)
     footer = [row for text in notes for row in textwrap.wrap(text, 62 if narrow else 120)]
     caption = {"text": footer, "orient": "bottom", "anchor": "start", "frame": "group", "offset": 12}
     axis = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11}
@@ -170,9 +173,9 @@ def _figure(points: Sequence[CurvePoint], x: Axis, narrow: bool) -> Figure:
     names = line_names(points)
     sweeps = effort_sweeps(points)
     names |= sweeps
-    draws: dict[str, set[int]] = {}
+    draws: dict[str, set[tuple[int, float | None]]] = {}
     for p in points:
-        draws.setdefault(names[p.line], set()).add(p.k)
+        draws.setdefault(names[p.line], set()).add((p.k, p.threshold))
     bounds = {names[p.line] for p in points if p.bound}
     lone = [name for name, ks in draws.items() if len(ks) == 1 and name not in bounds]
     lines = [name for name in draws if name not in bounds and name not in lone]
@@ -207,7 +210,7 @@ def _panel(figure: Figure, points: Sequence[CurvePoint], frame: Frame, hover: st
     )
     colour, shape = colour_and_shape(figure)
     place = {"x": xs, "y": ACCURACY}
-    line = place | {"order": field("x:Q")}  # cost grows with k; efforts have one k and grow in cost
+    line = place | {"order": field("x:Q")}  # cost grows with k; efforts and thresholds have one k and grow in cost
     # lines that are not pointed at fade
     shown = {"condition": {"param": hover, "value": 1}, "value": 0.12} if hover else {"value": 1}
     faint = {"condition": {"param": hover, "value": 0.55}, "value": 0.06} if hover else {"value": 0.55}
@@ -309,11 +312,9 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
     """One row per point: its position and the texts of its tooltip."""
     places: dict[tuple[float, float], list[str]] = {}
     for p in points:
-        places.setdefault((float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)), []).append(
-            f"{figure.name(p)}, k = {p.k}"
-        )
+        places.setdefault((float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)), []).append(_place(figure, p))
     rows = []
-    for p in sorted(points, key=lambda p: p.k):
+    for p in sorted(points, key=lambda p: (p.k, 0.0 if p.threshold is None else figure.cost(p))):
         same_place = places[float(f"{figure.cost(p):.6g}"), round(p.accuracy, 5)]
         rows.append(
             {
@@ -325,17 +326,30 @@ def _rows(figure: Figure, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
                 "low": p.low,
                 "high": p.high,
                 "tag": p.effort if figure.name(p) in figure.sweeps else "",
-                "method": p.label() if figure.name(p) in figure.sweeps else figure.name(p),
+                "method": _method(figure, p),
                 "k": p.k,
+                "threshold": p.threshold,
                 "accuracy": f"{p.accuracy:.3f}",
                 "95% interval": f"{p.low:.3f} to {p.high:.3f}",
                 "tokens generated": shown(p.tokens),
                 "tokens in all": shown(p.total_tokens),
                 "inference FLOPs": "" if p.flops is None else f"{p.flops:.3g}",
-                "same point": "; ".join(n for n in same_place if n != f"{figure.name(p)}, k = {p.k}"),
+                "same point": "; ".join(n for n in same_place if n != _place(figure, p)),
             }
         )
     return rows
+
+
+def _method(figure: Figure, p: CurvePoint) -> str:
+    """How a tooltip calls the point's method."""
+    name = p.label() if figure.name(p) in figure.sweeps else figure.name(p)
+    return name if p.threshold is None else f"{name} at {p.threshold:.3g}"
+
+
+def _place(figure: Figure, p: CurvePoint) -> str:
+    """How a tooltip calls a point at the same place."""
+    at = f"k = {p.k}" if p.threshold is None else f"at {p.threshold:.3g}"
+    return f"{figure.name(p)}, {at}"
 
 
 def text_layers(figure: Figure, writing: Writing, frame: Frame, xs: dict[str, Any]) -> list[dict[str, Any]]:

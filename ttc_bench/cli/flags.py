@@ -24,6 +24,12 @@ Verifiers = Annotated[
         "checker, reward:PATH-OR-ID, judge:MODEL, p-true (default: the first that serves)"
     ),
 ]
+Policies = Annotated[
+    str | None,
+    typer.Option(
+        help="Stopping rules to replay: adaptive-consistency, esc, esc-majority, ppr-1v1, lead-by, doubling, stop-at-score"
+    ),
+]
 PromptName = Annotated[
     str | None, typer.Option(help="Prompt that voting methods sample with: direct, cot, cot-few-shot (default cot)")
 ]

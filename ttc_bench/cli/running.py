@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ttc_bench.cli.flags import Data, Methods, Model, PromptName, Samples, Tasks, Verifiers
+from ttc_bench.cli.flags import Data, Methods, Model, Policies, PromptName, Samples, Tasks, Verifiers
 from ttc_bench.cli.front import app, interruptible
 
 
@@ -17,6 +17,7 @@ def run(
     task: Tasks = None,
     method: Methods = None,
     verifier: Verifiers = None,
+    policy: Policies = None,
     prompt: PromptName = None,
     samples: Samples = None,
     limit: Annotated[int | None, typer.Option(help="Only the first problems of each task")] = None,

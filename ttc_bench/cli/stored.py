@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ttc_bench.cli.flags import Methods, PromptName, Samples, Verifiers
+from ttc_bench.cli.flags import Methods, Policies, PromptName, Samples, Verifiers
 from ttc_bench.cli.front import app
 
 
@@ -17,6 +17,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="results/NAME of an earlier run")],
     method: Methods = None,
     verifier: Verifiers = None,
+    policy: Policies = None,
     prompt: PromptName = None,
     samples: Samples = None,
     store: Annotated[str | None, typer.Option(help="File of all samples, where it has moved")] = None,
@@ -27,7 +28,8 @@ def report(
     from ttc_bench.terminal.progress import Progress
     from ttc_bench.terminal.results import show
 
-    changes = {"method": method, "verifier": verifier, "prompt": prompt, "samples": samples, "store": store}
+    changes = {"method": method, "verifier": verifier, "policy": policy, "prompt": prompt, "samples": samples}
+    changes |= {"store": store}
     changes_set = {key: value for key, value in changes.items() if value is not None}
     with Progress() as progress:
         result = asyncio.run(report_again(folder, changes_set, progress.watch()))

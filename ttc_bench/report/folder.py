@@ -23,7 +23,7 @@ PICTURES = (
     *("accuracy_vs_flops", "accuracy_vs_parameters"),  # of several models
     "accuracy_by_difficulty",
 )
-TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv")
+TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv", "stopping.csv")
 DRAWN = (*(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")), pictures.RECORD)
 OUTPUTS = (*TABLES, "report.html", browser.FILE, *DRAWN)
 
@@ -42,6 +42,7 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
             _table(new / "curve.csv", [_curve_row(p) for p in analysis.points])
             _table(new / "difficulty.csv", [_difficulty_row(row) for row in analysis.difficulty])
             _table(new / "budgets.csv", [vars(row) for row in analysis.budgets])
+            _table(new / "stopping.csv", [vars(row) for row in analysis.stopping])
             _table(new / "verifiers.csv", verifier_quality.rows(analysis.diagnoses))
             for name in DRAWN:  # those that need not be drawn anew
                 if (folder / name).exists():

@@ -27,6 +27,7 @@ from ttc_bench.charts import tokens as charts
 from ttc_bench.charts.vegalite import svg
 from ttc_bench.core import CurvePoint
 from ttc_bench.report import browser
+from ttc_bench.report import stopping as report_stopping
 from ttc_bench.report import thinking as report_thinking
 from ttc_bench.report import vega as bundle
 from ttc_bench.report import verifiers as report_verifiers
@@ -73,6 +74,7 @@ def write_report(
         models=_models(points, pictures or {}),
         difficulty=_asset("difficulty.html") if difficulty else "",
         verifiers=report_verifiers.section(analysis.diagnoses),
+        stopping=report_stopping.section(analysis.stopping),
         budgets=report_thinking.section(analysis.budgets, analysis.findings),
         quality=_quality(analysis.quality),
         notes=_notes(analysis.notes),
@@ -125,6 +127,8 @@ def reading(points: Sequence[CurvePoint]) -> list[str]:
 
 def _point(p: CurvePoint) -> str:
     draws = f" of {p.k} samples" if p.k > 1 else ""
+    if p.threshold is not None:
+        draws = f" at {p.threshold:.3g}, up to {p.k} samples"
     cost = "tokens not known" if p.tokens is None else f"{p.tokens:,.0f} tokens per problem"
     return f"{p.accuracy:.2f} [{p.low:.2f}, {p.high:.2f}] with {p.label()}{draws} ({cost})"
 
@@ -180,7 +184,9 @@ def _table(points: Sequence[CurvePoint]) -> str:
 
 
 def _step(p: CurvePoint) -> str:
-    """The step of a point along its line: k, or the amount of a change."""
+    """The step of a point along its line: k, the amount of a change, or the threshold of a stopping rule."""
+    if p.threshold is not None:
+        return f"up to {p.k}, at {p.threshold:.3g}"
     return f"{p.change.kind} {p.change.amount}" if p.change.amount else f"{p.k}"
 
 

@@ -18,6 +18,7 @@ from ttc_bench.core import CurvePoint
 from ttc_bench.errors import counted
 from ttc_bench.experiment import Result
 from ttc_bench.interchange.outcome import Imported
+from ttc_bench.policies.stopping import sentences as stopping_sentences
 from ttc_bench.report.folder import PICTURES, TABLES
 from ttc_bench.sampling.merge import Taken
 from ttc_bench.sampling.pool import Filled
@@ -42,7 +43,11 @@ def show(result: Result, told: Collection[str] = ()) -> None:
         for row in result.analysis.budgets:
             if (row.task, row.model) == (task, model):
                 console.print(plain(f"  {budget_line(row)}"))
-    for sentence in [*exchange.sentences(points), *result.analysis.findings]:
+    for sentence in [
+        *exchange.sentences(points),
+        *result.analysis.findings,
+        *stopping_sentences(result.analysis.stopping),
+    ]:
         console.print(plain(sentence))
     note(console, (note for note in result.analysis.notes if note not in told))
     shown = " The table shows what each method costs, stored samples included." if points else ""
@@ -118,7 +123,7 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
         label, last = ("" if p.line == last else p.label()), p.line
         table.add_row(
             plain(label),
-            f"{p.change.kind} {p.change.amount}" if p.change.amount else str(p.k),
+            _step(p),
             f"{p.accuracy:.3f}",
             plain(f"[{p.low:.3f}, {p.high:.3f}]"),
             "?" if p.tokens is None else f"{p.tokens:,.0f}",
@@ -130,6 +135,13 @@ def _table(task: str, points: list[CurvePoint]) -> Table:
     if points[0].guess is not None:
         table.caption += f" · random guess: {points[0].guess:.3f}"
     return table
+
+
+def _step(p: CurvePoint) -> str:
+    """The step of a point along its line: k, the amount of a change, or the threshold of a stopping rule."""
+    if p.threshold is not None:
+        return f"at {p.threshold:.3g}"
+    return f"{p.change.kind} {p.change.amount}" if p.change.amount else str(p.k)
 
 
 def quality_line(quality: Quality) -> str:
