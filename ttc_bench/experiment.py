@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ttc_bench.analysis.analyse import Analysis, measure, merged
+from ttc_bench.analysis.costs import Rates
 from ttc_bench.analysis.graded import GradedPool
 from ttc_bench.analysis.grading import grade, score
 from ttc_bench.analysis.quality import failures
@@ -23,6 +24,10 @@ from ttc_bench.core import Backend, Task, Verifier
 from ttc_bench.errors import CannotWrite, TaskError, TtcError
 from ttc_bench.grading.many import Elsewhere
 from ttc_bench.interchange.recorded import Recorded
+from ttc_bench.policies import choosing, planner
+from ttc_bench.policies.plan_words import Asked, unit_of
+from ttc_bench.policies.sources import Source, contenders
+from ttc_bench.policies.spending import configuration
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -34,6 +39,7 @@ from ttc_bench.sampling.store import Store
 from ttc_bench.verifiers import menu
 from ttc_bench.verifiers.stored import Setting
 
+UNASKED = 20_000  # most samples of a run whose cascades are looked at without `ttc-bench cascade`
 Backends = Backend | Mapping[str, Backend] | None  # given by the caller: a single one, or one per name
 
 
@@ -46,6 +52,7 @@ class Result:
     filled: Filled
     manifest: dict[str, Any]
     written: bool = True  # False: the folder cannot be written to, as on a read-only disk
+    cascades: Sequence[choosing.Pair] = ()  # of runs with several models
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
             entry["verifiers"] = menu.identities(verifiers[name])
         manifest.write(config.folder, described)
         filled = await fill_all(store, backends, plans, watch)
-        parts = []
+        parts, sources = [], []
         for entry, (name, answering) in zip(described["models"], backends.items(), strict=True):
             if name in filled:  # the engine and facts about the server are known only after sampling
                 entry |= manifest.model(answering)
@@ -132,12 +139,14 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
                 served = [*answering.notes, *filled[name].notes, *failures(filled[name].reasons)]
                 notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
             part = measure(plans[name], pools, entry.get("parameters"), store.path, answering.likely_reason())
+            sources.append(_source(config, plans[name], entry, pools))
             parts.append(dataclasses.replace(part, notes=part.notes + notes))
     total = _work(filled, verifiers)
     analysis = merged(parts)
     described = manifest.finish(described, total, analysis)
-    write(config.folder, analysis, described)
-    return Result(config.folder, analysis, total, described)
+    result = Result(config.folder, analysis, total, described, cascades=_of_run(sources))
+    write(config.folder, analysis, described, result.cascades)
+    return result
 
 
 async def sample(config: Config, shard: Shard, backend: Backends = None, watch: Watch = SILENT) -> Filled:
@@ -180,7 +189,7 @@ async def report(folder: Path, changes: dict[str, Any] | None = None, watch: Wat
     """`replay` a run, and write its results folder anew, where that can be done."""
     result = await replay(folder, changes, watch)
     try:
-        write(folder, result.analysis, result.manifest)
+        write(folder, result.analysis, result.manifest, result.cascades)
     except CannotWrite:
         return dataclasses.replace(result, written=False)
     return result
@@ -200,13 +209,73 @@ async def audit(folder: Path, watch: Watch = SILENT) -> Audit:
         return examine(again.pools, again.result.analysis.points, again.store, Recorded.of(folder))
 
 
+async def cascades(
+    folders: Sequence[Path], changes: dict[str, Any] | None = None, watch: Watch = SILENT
+) -> list[choosing.Pair]:
+    """Small model first, for every pair of models of each task; see policies/choosing.py. `changes`: as for `replay`.
+    Raises TtcError where no task has two models."""
+    by_task = contenders(await _sources(folders, changes, watch))
+    pairs = [pair for task, models in by_task.items() for pair in choosing.pairs(task, models)]
+    if not pairs:
+        names = ", ".join(map(str, folders))
+        raise TtcError(f"{names}: a cascade needs two models of one task, the first with several samples or a score")
+    return pairs
+
+
+async def plan_spending(
+    folders: Sequence[Path],
+    budget: tuple[Asked, float],
+    problems: int,
+    changes: dict[str, Any] | None = None,
+    watch: Watch = SILENT,
+) -> tuple[list[planner.Plans], list[str]]:
+    """For every task the plans for a budget (its unit and amount) for so many problems, and notes for the reader; see
+    policies/planner.py. Raises TtcError where costs are not known in the unit."""
+    found, notes = [], []
+    for task, models in contenders(await _sources(folders, changes, watch)).items():
+        ways = [configuration(m, c.rates, c.name) for c in models for m in c.measured()]
+        unit, said = unit_of(budget[0], ways, models)
+        notes += [f"{task}: {note}" for note in said]
+        found.append(planner.plans(task, models[0].problems, ways, unit, budget[1] / problems))
+    return found, notes
+
+
+def _of_run(sources: Sequence[Source]) -> list[choosing.Pair]:
+    """The cascades of a run with several models; none where they have too few problems in common to choose on, or so
+    many samples that a report should not wait for them."""
+    if sum(int(pool.sizes.sum()) for source in sources for pool in source.pools) > UNASKED:
+        return []
+    try:
+        return [pair for task, models in contenders(sources).items() for pair in choosing.pairs(task, models)]
+    except TtcError:
+        return []
+
+
+def _source(config: Config, of_model: Plan, entry: Mapping[str, Any], pools: Sequence[GradedPool]) -> Source:
+    """A model of a run; `entry`: what run.json says of it."""
+    rates = Rates(config.tariff(of_model.model), entry.get("parameters"))
+    return Source(config.folder.name, of_model, rates, tuple(pools))
+
+
+async def _sources(folders: Sequence[Path], changes: dict[str, Any] | None, watch: Watch) -> list[Source]:
+    """Every model of every folder, replayed. Raises TtcError for a folder that is given twice."""
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise TtcError(f"{', '.join(map(str, folders))}: one folder is given twice; give each once")
+    found: list[Source] = []
+    for folder in folders:
+        async with _replayed(folder, changes, watch) as again:
+            found += again.sources
+    return found
+
+
 @dataclass(frozen=True)
 class _Again:
-    """A run that was analysed again, with its graded pools and the open store."""
+    """A run that was analysed again, with its graded pools, by model too, and the open store."""
 
     result: Result
     pools: list[GradedPool]
     store: Store
+    sources: list[Source]
 
 
 @asynccontextmanager
@@ -236,13 +305,14 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
             for name, entry in entries.items()
         }
         verifiers = menu.for_models(config.verifiers, chosen, settings)
-        parts, every = [], []
+        parts, every, sources = [], [], []
         for name, entry in entries.items():
             of_model = plan(config, chosen, name, entry["id"])
             of_model = dataclasses.replace(of_model, imported=manifest.holes(earlier))
             pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
             parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
             every += pools
+            sources.append(_source(config, of_model, entry, pools))
         models = [
             {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}
             for name, entry in entries.items()
@@ -254,7 +324,8 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
         notes += manifest.imported(earlier)
         analysis = dataclasses.replace(analysis, notes=analysis.notes + notes)
         described = manifest.analysed({**earlier, "models": models}, analysis)
-        yield _Again(Result(folder, analysis, _work({}, verifiers), described), every, store)
+        result = Result(folder, analysis, _work({}, verifiers), described, cascades=_of_run(sources))
+        yield _Again(result, every, store, sources)
 
 
 def _work(filled: Mapping[str, Filled], verifiers: Mapping[str, menu.ByTask]) -> Filled:
