@@ -111,7 +111,7 @@ def _plan(plans: Plans, tables: Tables) -> dict[str, Any]:
         layer(tables, judged, "point", coloured | {"tooltip": shown}, **DIAMOND),
     ]
     under = f"{plans.problems:,} problems · rings: configurations · line: their mixtures · dashed: the budget · " + (
-        "diamonds: plans on problems that they were not chosen on"
+        "diamonds, drawn apart: plans on problems that they were not chosen on"
     )
     return (
         SIZE
