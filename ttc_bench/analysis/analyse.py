@@ -50,7 +50,7 @@ def measure(
     diagnoses: list[Diagnosis] = []
     for task in plan.tasks:
         of_task = [p for p in pools if p.task is task]
-        measured += _methods(plan, of_task, rates)
+        measured += methods(plan, of_task, rates)
         voted = {plan.config.prompt_of(METHODS[name]) for name in plan.config.method if METHODS[name].votes}
         for pool in (p for p in of_task if p.prompt in voted and not p.change):
             measured += bound(pool, rates)
@@ -72,7 +72,7 @@ def measure(
     )
 
 
-def _methods(plan: Plan, pools: Sequence[GradedPool], rates: Rates) -> list[Measured]:
+def methods(plan: Plan, pools: Sequence[GradedPool], rates: Rates) -> list[Measured]:
     """The curves of every method on one task: over k for each verifier, and along changes of the thinking."""
     measured: list[Measured] = []
     for method in (METHODS[name] for name in plan.config.method):

@@ -15,7 +15,7 @@ from ttc_bench.policies.comparison import Comparison, Pair
 from ttc_bench.policies.mixtures import AXES, Policy
 from ttc_bench.policies.power import Power
 from ttc_bench.report import manifest
-from ttc_bench.report.tables import table
+from ttc_bench.report.tables import write_table
 
 FILES = ("compare.png", "compare.svg", "compare.csv", "changed.csv", "power.csv")
 
@@ -35,9 +35,9 @@ def write(comparison: Comparison, powers: Sequence[Power], folder: Path) -> list
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder, ignore_cleanup_errors=True) as place:
             new = Path(place)
-            table(new / "compare.csv", [row for pair in comparison.pairs for row in _rows(pair)])
-            table(new / "changed.csv", [row for pair in comparison.pairs for row in _changed(pair)])
-            table(new / "power.csv", [_power(power) for power in powers])
+            write_table(new / "compare.csv", [row for pair in comparison.pairs for row in _rows(pair)])
+            write_table(new / "changed.csv", [row for pair in comparison.pairs for row in _changed(pair)])
+            write_table(new / "power.csv", [_power(power) for power in powers])
             if spec := compared(comparison):
                 draw("compare", spec, new)
             for name in FILES:

@@ -26,7 +26,9 @@ from ttc_bench.charts import models as chart_models
 from ttc_bench.charts import tokens as charts
 from ttc_bench.charts.vegalite import svg
 from ttc_bench.core import CurvePoint
+from ttc_bench.policies.choosing import Pair
 from ttc_bench.report import browser
+from ttc_bench.report import spending as report_spending
 from ttc_bench.report import stopping as report_stopping
 from ttc_bench.report import thinking as report_thinking
 from ttc_bench.report import vega as bundle
@@ -41,7 +43,11 @@ MODELS = {  # picture -> aria-label
 
 
 def write_report(
-    path: Path, analysis: Analysis, run: Mapping[str, Any], pictures: Mapping[str, str] | None = None
+    path: Path,
+    analysis: Analysis,
+    run: Mapping[str, Any],
+    pictures: Mapping[str, str] | None = None,
+    cascades: Sequence[Pair] = (),
 ) -> None:
     """Writes the report to `path`, and samples.parquet beside it if the page cannot hold all samples. `run` is the
     manifest as in run.json, `pictures` are SVGs by name, if those that the page shows are drawn already. Where the
@@ -72,6 +78,7 @@ def write_report(
         reading="\n".join(f"<p>{_text(sentence)}</p>" for sentence in reading(points)),
         tables="\n".join(_table(list(group)) for group in _panels(points)),
         models=_models(points, pictures or {}),
+        cascades=report_spending.section(cascades, (pictures or {}).get(report_spending.CASCADES_PICTURE, "")),
         difficulty=_asset("difficulty.html") if difficulty else "",
         verifiers=report_verifiers.section(analysis.diagnoses),
         stopping=report_stopping.section(analysis.stopping),

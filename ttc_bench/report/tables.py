@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-def table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a CSV file; nothing if there are no rows."""
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a CSV file, with the columns of the first row; nothing if there are no rows."""
     if not rows:
         return
     with path.open("w", newline="", encoding="utf-8") as file:
