@@ -21,7 +21,7 @@ KINDS = {"held right there, wrong here": (1, 0), "held wrong there, right here":
 
 
 def regraded(m: Material) -> Iterator[Finding]:
-    """Our verdicts against the recorded ones, one finding; none where the source gives no verdict."""
+    """Our verdicts against the recorded ones, one finding; none for samples that were not imported."""
     cases: dict[str, list[tuple[int, int]]] = {kind: [] for kind in KINDS}
     theirs, ours, known = [], [], 0
     for p, (_, samples, _, verdicts) in enumerate(m.problems):
@@ -35,6 +35,12 @@ def regraded(m: Material) -> Iterator[Finding]:
             where = told & (verdicts.recorded == there) & (samples.correct == here)
             cases[kind] += [(p, s) for s in np.flatnonzero(where).tolist()]
     if not known:
+        if m.imported:
+            sentence = (
+                f"the source gives no verdict that can be read ({counted(m.samples, 'sample')}), so ours are compared "
+                "with none; if a column has them, --map recorded=COLUMN names it"
+            )
+            yield Finding("regraded", m.name, "cannot be told", sentence, total=m.samples)
         return
     differ = sum(map(len, cases.values()))
     before, after = float(np.mean(theirs)), float(np.mean(ours))
