@@ -88,8 +88,9 @@ def test_a_gold_that_is_another_is_worth_what_it_would_change(tmp_path: Path) ->
     assert [(e.problem, dict(e.facts)) for e in found.evidence] == [("p0", {"gold here": "1", "gold there": "#### 5"})]
 
 
-def test_equal_golds_are_no_finding(tmp_path: Path) -> None:
-    (found,) = golds(material(tmp_path, [says("2")], said=[[(None, None, "$1$")]]))
+@pytest.mark.parametrize("gold", ["$1$", "1.0", "He had 3 cups a day.\n#### 1"])
+def test_equal_golds_are_no_finding(tmp_path: Path, gold: str) -> None:
+    (found,) = golds(material(tmp_path, [says("2")], said=[[(None, None, gold)]]))
     assert (found.severity, found.evidence) == ("fine", [])
 
 

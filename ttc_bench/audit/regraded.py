@@ -14,6 +14,7 @@ from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, share, 
 from ttc_bench.audit.material import Material
 from ttc_bench.core import Problem
 from ttc_bench.errors import counted
+from ttc_bench.interchange.golds import read_gold
 from ttc_bench.interchange.recorded import UNKNOWN, Verdicts
 
 MANY = 0.05  # share of verdicts that differ, from which a curve over k is another one even if they cancel out
@@ -109,10 +110,9 @@ def golds(m: Material) -> Iterator[Finding]:
 
 
 def _read(m: Material, gold: str) -> str | None:
-    """The gold of a source, which may be an answer or a worked solution that ends in one."""
-    grader = m.pool.task.grader
-    answer = grader.read(gold)
-    return grader.extract(gold).answer if answer is None else answer
+    """The gold of a source as an import reads it; where that is too strict for it ("$1$"), what can be read of it."""
+    answer = read_gold(m.pool.task.grader, gold)
+    return m.pool.task.grader.read(gold) if answer is None else answer
 
 
 def _accuracy(m: Material, g: Graded, problem: Problem) -> float:
