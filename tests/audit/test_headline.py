@@ -26,14 +26,31 @@ def test_samples_of_one_problem_are_not_independent(tmp_path: Path) -> None:
     assert found.severity == "notable"
     assert [f.severity for f in dependence(m)] == ["fine"]  # our own intervals are over problems
     assert found.numbers["design effect"] == pytest.approx(8 * 12 / 11)
-    assert found.numbers["ratio"] == pytest.approx(sqrt(8), rel=0.2)
-    assert found.points == pytest.approx(found.numbers["half width"] - found.numbers["half width, independent"])
+    assert found.numbers["standard error"] == pytest.approx(100 * sqrt(12 / 11 / 4 / 12))
+    assert found.numbers["standard error, independent"] == pytest.approx(100 * sqrt(1 / 4 / 96))
+    assert found.points == pytest.approx(100 * (sqrt(12 / 11 / 4 / 12) - sqrt(1 / 4 / 96)))
 
 
 def test_problems_that_are_all_alike_are_no_finding(tmp_path: Path) -> None:
     m = material(tmp_path, *([says("1" if i % 2 else "2", i) for i in range(8)] for _ in range(12)))
-    (found,) = dependence(m)
+    (found,) = dependence(replace(m, imported=True))
     assert (found.severity, found.numbers["design effect"]) == ("fine", 0.0)
+
+
+@pytest.mark.parametrize(("right", "severity"), [((0, 2, 2, 2, 4), "fine"), ((0, 0, 2, 4, 4), "notable")])
+def test_a_design_effect_is_told_where_chance_does_not_reach_it(
+    tmp_path: Path, right: tuple[int, ...], severity: str
+) -> None:
+    """Of four samples each. The variances over problems are 1/8 and 1/4, over 5, against 1/4 / 20: 2 and 4, where
+    independent samples of five problems stay below 2.4."""
+    m = material(tmp_path, *([says("1" if i < n else "2", i) for i in range(4)] for n in right))
+    (found,) = dependence(replace(m, imported=True))
+    assert found.severity == severity
+
+
+def test_accuracies_that_say_nothing_of_spread_are_not_asked(tmp_path: Path) -> None:
+    m = material(tmp_path, *([says("2", i) for i in range(4)] for _ in range(3)))
+    assert list(dependence(replace(m, imported=True))) == []
 
 
 def test_one_sample_per_problem_needs_no_such_warning(tmp_path: Path) -> None:

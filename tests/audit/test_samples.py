@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from itertools import product
 from math import comb
 from pathlib import Path
@@ -10,8 +12,10 @@ import pytest
 from examined import cut, material, says, uncounted
 
 from ttc_bench.audit.oddities import guessing, unanimous
-from ttc_bench.audit.sameness import _tail, sameness
+from ttc_bench.audit.sameness import sameness
+from ttc_bench.audit.seeds import tail
 from ttc_bench.audit.truncation import truncation
+from ttc_bench.interchange.records import Record
 
 
 def test_cut_answers_bound_the_accuracy_of_a_sample_and_of_a_vote(tmp_path: Path) -> None:
@@ -39,6 +43,18 @@ def test_cut_answers_that_are_wrong_either_way_decide_nothing_below(tmp_path: Pa
 def test_unknown_ends_cannot_be_told(tmp_path: Path) -> None:
     (found,) = truncation(material(tmp_path, [uncounted(says("1", 0)), says("2", 1)]))
     assert (found.severity, found.points, found.total) == ("cannot be told", None, 1)
+    assert "accuracy of a sample is 0.000 if they were wrong and 0.500 if right" in found.sentence
+
+
+def test_a_sample_of_unknown_end_hides_no_truncation(tmp_path: Path) -> None:
+    """Of four samples a right one is cut and a wrong one may be: 0.25 to 0.5 without it, 0.25 to 0.75 with it."""
+    m = material(tmp_path, [says("1", 0), cut(says("1", 1)), says("2", 2), uncounted(says("2", 3))])
+    (found,) = truncation(m)
+    assert (found.severity, found.total, found.numbers["unknown"]) == ("serious", 1, 1)
+    assert found.numbers["k=1"] == [0.25, 0.5, 0.5]
+    assert found.numbers["k=1, with unknown ends"] == [0.25, 0.5, 0.75]
+    assert (found.low, found.high) == (-25, 25)
+    assert "whether 1 of 4 (25.0%) more were cut is not known" in found.sentence
 
 
 LONG = 260
@@ -49,6 +65,13 @@ def test_one_text_for_all_samples_of_a_problem_is_found_where_it_is_long(tmp_pat
     (found,) = sameness(material(tmp_path, *constant))
     assert (found.severity, found.total, found.numbers["effective"]) == ("serious", 3, 1.0)
     assert found.evidence[0].facts == {"same as sample": 0}
+
+
+@pytest.mark.parametrize(("size", "severity"), [(120, "notable"), (0, "cannot be told")])
+def test_one_short_text_for_all_samples_of_all_problems_is_said(tmp_path: Path, size: int, severity: str) -> None:
+    (found,) = sameness(material(tmp_path, *([says("1", p, size)] * 4 for p in range(3))))
+    assert (found.severity, found.total, found.numbers["problems of one text"]) == (severity, 3, 3)
+    assert "in 3 of 3 (100.0%) problems all samples are one text" in found.sentence
 
 
 def test_short_answers_are_equal_by_chance(tmp_path: Path) -> None:
@@ -69,6 +92,41 @@ def test_a_seed_that_is_used_twice_is_found_among_short_answers(tmp_path: Path) 
     assert found.numbers["effective"] == pytest.approx(16 / 6)
 
 
+def _numbered(numbers: Sequence[int | None]) -> list[Record]:
+    return [Record("line 1", "", repeat=number) for number in numbers]
+
+
+def test_seeds_are_those_that_the_source_names_whatever_its_order(tmp_path: Path) -> None:
+    """Numbers 0 and 2 are equal in each of 12 problems, in the order in which each happened to be ready."""
+    orders = [random.Random(p).sample(range(4), 4) for p in range(12)]
+    texts = [{0: says("1", p), 1: says("2", f"{p}b"), 2: says("1", p), 3: says("3", f"{p}d")} for p in range(12)]
+    pools = [[text[i] for i in order] for text, order in zip(texts, orders, strict=True)]
+    (found,) = sameness(material(tmp_path / "a", *pools, said=[_numbered(order) for order in orders]))
+    assert (found.severity, found.numbers["pair"], found.total) == ("serious", [0, 2], 12)
+    (found,) = sameness(material(tmp_path / "b", *pools, said=[_numbered([None] * 4)] * 12))
+    assert found.severity == "fine"
+
+
+def test_the_order_of_a_file_is_taken_where_nothing_better_is_known_and_that_is_said(tmp_path: Path) -> None:
+    kinds = [("1", "1", "2", "3") if p % 2 else ("2", "2", "1", "3") for p in range(12)]
+    pools = [[says(a, f"{p}{salt}") for a, salt in zip(of, "aabc", strict=True)] for p, of in enumerate(kinds)]
+    (found,) = sameness(material(tmp_path, *pools, said=[_numbered([None] * 4)] * 12))
+    assert (found.severity, found.numbers["pair"]) == ("serious", [0, 1])
+    assert "numbered by their order in the file" in found.sentence
+
+
+@pytest.mark.parametrize(("key", "by"), [("text", "text"), ("right", "verdict")])
+def test_sorted_samples_say_nothing_of_seeds(tmp_path: Path, key: str, by: str) -> None:
+    """Independent answers, of which most are 1, sorted by what they are: equal ones stand together."""
+    rng, pools = random.Random(3), []
+    for _ in range(40):
+        drawn = rng.choices("12345678", weights=[6, 1, 1, 1, 1, 1, 1, 1], k=8)
+        pools.append([says(a) for a in (sorted(drawn) if key == "text" else sorted(drawn, key=lambda a: a != "1"))])
+    (found,) = sameness(material(tmp_path, *pools, said=[_numbered([None] * 8)] * 40))
+    assert (found.severity, found.points, found.numbers["pair"]) == ("cannot be told", None, None)
+    assert f"the file sorts the samples by {by}" in found.sentence
+
+
 def test_long_copies_are_worth_the_votes_that_they_add(tmp_path: Path) -> None:
     """Three copies of a wrong text outvote two right ones. Each text once, the right ones win: 0 and 1. pass@3 of the
     five is 1 - C(3,3)/C(5,3) = 0.9, of the three texts 1."""
@@ -87,7 +145,7 @@ def test_long_copies_are_worth_the_votes_that_they_add(tmp_path: Path) -> None:
 def test_the_bound_of_a_pair_is_above_the_exact_chance() -> None:
     for seen in range(4, 21):
         exact = sum(comb(20, i) * 0.15**i * 0.85 ** (20 - i) for i in range(seen, 21))
-        assert exact <= _tail(seen, 3.0, 20) < 1
+        assert exact <= tail(seen, 3.0, 20) < 1
 
 
 def test_golds_that_every_sample_contradicts_are_listed(tmp_path: Path) -> None:

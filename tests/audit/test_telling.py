@@ -16,6 +16,7 @@ from ttc_bench.audit.examine import examine
 from ttc_bench.audit.findings import Audit, Evidence, Finding, Severity
 from ttc_bench.audit.telling import lines, markdown, write
 from ttc_bench.errors import CannotWrite
+from ttc_bench.sampling.pool import SILENT
 
 
 def test_a_sound_run_of_our_own_raises_no_alarm(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def run(folder: Path) -> Audit:
         await experiment.run(config, fakes.model())
         async with experiment.opened(config, fakes.model()) as session:
             (plan,) = session.plans.values()
-            verifiers = session.verifiers(experiment.SILENT)["scripted"]
+            verifiers = session.verifiers(SILENT)["scripted"]
             pools = await score(plan, session.store, grade(plan, session.store), verifiers)
             points = measure(plan, pools, None, session.store.path).points
             return examine(pools, points, session.store)

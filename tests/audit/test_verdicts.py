@@ -63,9 +63,15 @@ def test_the_words_are_those_around_the_answer() -> None:
     assert words_of(GRADERS["number"](), "no idea", None) == "no idea"
 
 
-def test_a_source_without_verdicts_is_not_asked(tmp_path: Path) -> None:
-    m = material(tmp_path, [says("1")], said=[[(None, None, None)]])
-    assert [*regraded(m), *golds(m), *placeholders(m)] == []
+def test_a_source_without_verdicts_cannot_be_compared_and_that_is_said(tmp_path: Path) -> None:
+    m = material(tmp_path, [says("1"), says("2")], said=[[(None, None, None)] * 2])
+    (found,) = [*regraded(m), *golds(m), *placeholders(m)]
+    assert (found.check, found.severity, found.total) == ("regraded", "cannot be told", 2)
+    assert "--map recorded=COLUMN" in found.sentence
+
+
+def test_samples_of_our_own_have_no_verdicts_to_compare(tmp_path: Path) -> None:
+    assert list(regraded(material(tmp_path, [says("1")]))) == []
 
 
 def test_a_gold_that_is_another_is_worth_what_it_would_change(tmp_path: Path) -> None:
@@ -82,8 +88,9 @@ def test_a_gold_that_is_another_is_worth_what_it_would_change(tmp_path: Path) ->
     assert [(e.problem, dict(e.facts)) for e in found.evidence] == [("p0", {"gold here": "1", "gold there": "#### 5"})]
 
 
-def test_equal_golds_are_no_finding(tmp_path: Path) -> None:
-    (found,) = golds(material(tmp_path, [says("2")], said=[[(None, None, "$1$")]]))
+@pytest.mark.parametrize("gold", ["$1$", "1.0", "He had 3 cups a day.\n#### 1"])
+def test_equal_golds_are_no_finding(tmp_path: Path, gold: str) -> None:
+    (found,) = golds(material(tmp_path, [says("2")], said=[[(None, None, gold)]]))
     assert (found.severity, found.evidence) == ("fine", [])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from ttc_bench.errors import TtcError
 from ttc_bench.interchange import recorded
@@ -17,8 +18,8 @@ def test_rows_come_back_by_problem_and_index(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(recorded, "GROUP", 1)  # a row group for every row
     with RecordedWriter(tmp_path / recorded.FILE) as file:
         file.add("t", "p/1", "cot", 2, Record("line 9", "x", recorded=False, answer="lone \ud800", gold="7"))
-        file.add("t", "p/0", "cot", 0, Record("line 1", "x", recorded=True, answer="3", gold="3"))
-        file.add("t", "p/1", "cot", 0, Record("line 2", "x", gold="7"))
+        file.add("t", "p/0", "cot", 0, Record("line 1", "x", recorded=True, answer="3", gold="3", repeat=5))
+        file.add("t", "p/1", "cot", 0, Record("line 2", "x", gold="7", completion=9, thought=12))
         file.add("t", "p/1", "direct", 0, Record("line 3", "x", recorded=True))
         file.add("u", "p/1", "cot", 0, Record("line 4", "x", recorded=True))
     found = Recorded.of(tmp_path)
@@ -30,9 +31,22 @@ def test_rows_come_back_by_problem_and_index(tmp_path: Path, monkeypatch: pytest
     assert second.answer == ["lone ?", None, None]
     assert second.gold == ["7", None, "7"]
     assert second.place == ["line 9", "", "line 2"]
+    assert second.tokens.tolist() == [UNKNOWN, UNKNOWN, 9]
+    assert second.thought.tolist() == [UNKNOWN, UNKNOWN, 12]
+    assert second.row.tolist() == [0, UNKNOWN, 2]  # of the three under this prompt, as they were written
     assert by_problem["p/0"].recorded.tolist() == [1]
+    assert by_problem["p/0"].repeat.tolist() == [5]
     assert found.verdicts("t", "direct")["p/1"].place == ["line 3"]
     assert found.verdicts("nothing", "cot") == {}
+
+
+def test_a_file_of_an_earlier_version_lacks_what_came_later(tmp_path: Path) -> None:
+    path = tmp_path / recorded.FILE
+    with RecordedWriter(path) as file:
+        file.add("t", "p", "cot", 0, Record("line 1", "x", recorded=True, repeat=3, completion=9))
+    parquet.write_table(parquet.read_table(path).drop_columns(list(recorded.LATER)), path)
+    found = Recorded(path).verdicts("t", "cot")["p"]
+    assert [found.recorded.tolist(), found.repeat.tolist(), found.tokens.tolist()] == [[1], [UNKNOWN], [UNKNOWN]]
 
 
 def test_a_run_of_our_own_has_no_such_file(tmp_path: Path) -> None:

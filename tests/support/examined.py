@@ -24,8 +24,17 @@ def says(answer: str | None, salt: object = "", size: int = 0, tokens: int = 10)
     return Completion("la " * max(0, -(-(size - len(text)) // 3)) + text, "stop", Usage(completion=tokens))
 
 
+def text(answer: str, size: int, tokens: int) -> Completion:
+    """A sample with this answer, of exactly so many bytes."""
+    ends = f" The answer is {answer}."
+    return Completion("x" * (size - len(ends)) + ends, "stop", Usage(completion=tokens))
+
+
 def material(
-    folder: Path, *problems: Sequence[Completion], said: Sequence[Sequence[Said]] = (), guess: float | None = None
+    folder: Path,
+    *problems: Sequence[Completion],
+    said: Sequence[Sequence[Said | Record]] = (),
+    guess: float | None = None,
 ) -> Material:
     """What an audit looks at, of problems p0, p1, ... whose gold is 1, with these samples. `said`: what a source says
     of each sample, in the order of the file."""
@@ -43,10 +52,14 @@ def material(
     if said:
         with RecordedWriter(folder / FILE) as file:
             for p, of_problem in enumerate(said):
-                for index, (right, answer, gold) in enumerate(of_problem):
-                    row = Record(f"line {p + 1}, sample {index + 1}", "", recorded=right, answer=answer, gold=gold)
+                for index, of in enumerate(of_problem):
+                    row = of if isinstance(of, Record) else _record(f"line {p + 1}, sample {index + 1}", *of)
                     file.add("sums", f"p{p}", "cot", index, row)
     return gather(pool, store, Recorded.of(folder))
+
+
+def _record(place: str, recorded: bool | None, answer: str | None, gold: str | None) -> Record:
+    return Record(place, "", recorded=recorded, answer=answer, gold=gold)
 
 
 def uncounted(completion: Completion) -> Completion:

@@ -10,10 +10,11 @@ from ttc_bench.audit.findings import Audit, Finding
 from ttc_bench.audit.headline import headline
 from ttc_bench.audit.material import Material, gather
 from ttc_bench.audit.oddities import guessing, unanimous
+from ttc_bench.audit.padding import padding
 from ttc_bench.audit.regraded import golds, regraded
 from ttc_bench.audit.sameness import sameness
 from ttc_bench.audit.spread import dependence
-from ttc_bench.audit.tokens import miscounts, padding
+from ttc_bench.audit.tokens import miscounts
 from ttc_bench.audit.truncation import truncation
 from ttc_bench.core import CurvePoint
 from ttc_bench.interchange.recorded import Recorded

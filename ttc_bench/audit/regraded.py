@@ -14,6 +14,7 @@ from ttc_bench.audit.findings import SHOWN, Evidence, Finding, Severity, share, 
 from ttc_bench.audit.material import Material
 from ttc_bench.core import Problem
 from ttc_bench.errors import counted
+from ttc_bench.interchange.golds import read_gold
 from ttc_bench.interchange.recorded import UNKNOWN, Verdicts
 
 MANY = 0.05  # share of verdicts that differ, from which a curve over k is another one even if they cancel out
@@ -21,7 +22,7 @@ KINDS = {"held right there, wrong here": (1, 0), "held wrong there, right here":
 
 
 def regraded(m: Material) -> Iterator[Finding]:
-    """Our verdicts against the recorded ones, one finding; none where the source gives no verdict."""
+    """Our verdicts against the recorded ones, one finding; none for samples that were not imported."""
     cases: dict[str, list[tuple[int, int]]] = {kind: [] for kind in KINDS}
     theirs, ours, known = [], [], 0
     for p, (_, samples, _, verdicts) in enumerate(m.problems):
@@ -35,6 +36,12 @@ def regraded(m: Material) -> Iterator[Finding]:
             where = told & (verdicts.recorded == there) & (samples.correct == here)
             cases[kind] += [(p, s) for s in np.flatnonzero(where).tolist()]
     if not known:
+        if m.imported:
+            sentence = (
+                f"the source gives no verdict that can be read ({counted(m.samples, 'sample')}), so ours are compared "
+                "with none; if a column has them, --map recorded=COLUMN names it"
+            )
+            yield Finding("regraded", m.name, "cannot be told", sentence, total=m.samples)
         return
     differ = sum(map(len, cases.values()))
     before, after = float(np.mean(theirs)), float(np.mean(ours))
@@ -103,10 +110,9 @@ def golds(m: Material) -> Iterator[Finding]:
 
 
 def _read(m: Material, gold: str) -> str | None:
-    """The gold of a source, which may be an answer or a worked solution that ends in one."""
-    grader = m.pool.task.grader
-    answer = grader.read(gold)
-    return grader.extract(gold).answer if answer is None else answer
+    """The gold of a source as an import reads it; where that is too strict for it ("$1$"), what can be read of it."""
+    answer = read_gold(m.pool.task.grader, gold)
+    return m.pool.task.grader.read(gold) if answer is None else answer
 
 
 def _accuracy(m: Material, g: Graded, problem: Problem) -> float:

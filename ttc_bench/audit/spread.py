@@ -3,46 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 
-from ttc_bench.analysis.stats import POWER, detectable, mean_interval
+from ttc_bench.analysis.stats import POWER, detectable
 from ttc_bench.audit.findings import Finding
 from ttc_bench.audit.material import Material
 from ttc_bench.errors import counted
 
-WIDER = 1.25  # ratio of the intervals, from which it is told
+EFFECT = 1.5  # design effect, from which it is told
+SURE = 0.95  # chance of independent samples to stay below
 
 
 def dependence(m: Material) -> Iterator[Finding]:
-    """One finding for the accuracy of a sample; none for a pool of one sample per problem. The interval here is over
-    problems; the one that a script gets from all samples as if each were a problem of its own is narrower."""
+    """One finding for the accuracy of a sample; none for a pool of one sample per problem, or where all are right, or
+    all wrong. The standard error here is over problems; the one that a script gets from all samples as if each were a
+    problem of its own is smaller where the design effect is above 1. Notable of imported samples alone: our own
+    intervals are over problems."""
     problems = len(m.pool.problems)
     if m.pool.sizes.max() < 2 or problems < 2:
         return
     values = m.pool.mean("correct")
-    _, low, high = mean_interval(values.tolist())
-    _, near_low, near_high = mean_interval(m.pool.column("correct").astype(float).tolist())
-    ratio = (high - low) / (near_high - near_low)
     effect = design_effect(values, m.samples)
-    ours, naive = 50 * (high - low), 50 * (near_high - near_low)
-    figures = f"±{ours:.1f} points over {problems:,} problems, and would be ±{naive:.1f} over {m.samples:,} samples"
+    if effect is None:
+        return
+    mean = float(values.mean())
+    naive = 100 * sqrt(mean * (1 - mean) / m.samples)
+    ours = sqrt(effect) * naive
     sentence = (
-        f"the interval of the accuracy of a sample is {figures} taken for independent: {ratio:.1f} times as wide"
-        + ("" if effect is None else f", design effect {effect:.1f}")
+        f"the standard error of the accuracy of a sample is {ours:.1f} points over {problems:,} problems, and would be "
+        f"{naive:.1f} over {m.samples:,} samples taken for independent: design effect {effect:.1f}"
     )
+    told = m.imported and effect >= max(EFFECT, _by_chance(problems))
     yield Finding(
-        *(
-            "dependence",
-            m.name,
-            "notable" if ratio >= WIDER and m.imported else "fine",
-            sentence,
-            ours - naive,
-            naive,
-            ours,
-        ),
-        numbers={"ratio": ratio, "design effect": effect, "half width": ours, "half width, independent": naive},
+        *("dependence", m.name, "notable" if told else "fine", sentence, ours - naive, naive, ours),
+        numbers={"design effect": effect, "standard error": ours, "standard error, independent": naive},
     )
+
+
+def _by_chance(problems: int) -> float:
+    """The design effect that independent samples stay below with a chance of SURE: the quantile of chi^2 with
+    Q - 1 degrees of freedom over Q - 1, by the approximation of Wilson and Hilferty (1931)."""
+    spread = 2 / (9 * (problems - 1))
+    return float((1 - spread + NormalDist().inv_cdf(SURE) * sqrt(spread)) ** 3)
 
 
 def design_effect(values: np.ndarray[tuple[int], np.dtype[np.float64]], samples: int) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,56 +18,73 @@ AT_LIMIT = 0.01  # share of samples with exactly the largest count, from which t
 
 def truncation(m: Material) -> Iterator[Finding]:
     """One finding. Cut answers count as right or wrong for k = 1; in a vote of all k they all have the gold answer, or
-    all the wrong answer that most other samples have."""
-    unknown = sum(int((~written.ended).sum()) for written in m.written)
-    if unknown:
-        yield _untold(m, unknown)
+    all the wrong answer that most other samples have. Samples of unknown end widen the bounds, which are worth what the
+    known ones decide; where no sample is known to be cut, it cannot be told."""
+    cut = [g.samples.length for g in m.pool.problems]
+    doubtful = [~written.ended for written in m.written]
+    unknown = sum(int(of.sum()) for of in doubtful)
+    total = int(m.pool.column("length").sum())
+    if not total:
+        sentence = f"none of {m.samples:,} samples was cut at the token limit"
+        yield _untold(m, doubtful, unknown) if unknown else Finding("truncation", m.name, "fine", sentence, 0.0)
         return
-    cut = int(m.pool.column("length").sum())
-    if not cut:
-        yield Finding("truncation", m.name, "fine", f"none of {m.samples:,} samples was cut at the token limit", 0.0)
-        return
-    k = m.pool.depth
-    rows = np.array([_row(g.samples, k) for g in m.pool.problems])
-    (one_low, one, one_high), (low, high) = rows[:, :3].mean(axis=0), rows[:, 3:].mean(axis=0)
+    bounds = _bounds(m, cut)
+    (one_low, one, one_high), voted = bounds["k=1"], bounds.get(f"maj@{m.pool.depth}")
     sentence = (
-        f"{share(cut, m.samples)} samples were cut at the token limit: accuracy of a sample is {one:.3f}, "
+        f"{share(total, m.samples)} samples were cut at the token limit: accuracy of a sample is {one:.3f}, "
         f"{one_low:.3f} if all of them were wrong and {one_high:.3f} if all were right"
     )
     width = 100 * (one_high - one_low)
-    numbers = {"cut": cut, "k=1": [one_low, one, one_high]}
-    if k > 1:
-        ours = float(majority(m.pool, k).mean())
-        sentence += f"; maj@{k} is {ours:.3f}, {low:.3f} and {high:.3f}"
-        width, numbers[f"maj@{k}"] = max(width, 100 * (high - low)), [low, ours, high]
-    cases = [(p, int(s)) for p, g in enumerate(m.pool.problems) for s in np.flatnonzero(g.samples.length)]
+    if voted:
+        low, ours, high = voted
+        sentence += f"; maj@{m.pool.depth} is {ours:.3f}, {low:.3f} and {high:.3f}"
+        width = max(width, 100 * (high - low))
+    numbers: dict[str, Any] = {"cut": total, **bounds}
+    if unknown:
+        wider = _bounds(m, [a | b for a, b in zip(cut, doubtful, strict=True)])
+        one_low, _, one_high = wider["k=1"]
+        sentence += (
+            f"; whether {share(unknown, m.samples)} more were cut is not known: with them accuracy of a sample is "
+            f"{one_low:.3f} if wrong and {one_high:.3f} if right"
+        )
+        numbers |= {"unknown": unknown, **{f"{name}, with unknown ends": ends for name, ends in wider.items()}}
+    cases = [(p, int(s)) for p, of in enumerate(cut) for s in np.flatnonzero(of)]
     yield Finding(
         *("truncation", m.name, weighed(width), sentence, width),
-        *(100 * (one_low - one), 100 * (one_high - one), m.evidence(cases), cut, numbers),
+        *(100 * (one_low - one), 100 * (one_high - one), m.evidence(cases), total, numbers),
     )
 
 
-def _row(samples: Columns, k: int) -> tuple[float, float, float, float, float]:
+def _bounds(m: Material, cut: Sequence[Array]) -> dict[str, list[float]]:
+    """ "k=1" and "maj@n" -> accuracy if the cut samples were wrong, as it is, and if they were right. `cut`: [problem]
+    of [sample] bool."""
+    k = m.pool.depth
+    rows = np.array([_row(g.samples, of, k) for g, of in zip(m.pool.problems, cut, strict=True)])
+    one, (low, high) = rows[:, :3].mean(axis=0).tolist(), rows[:, 3:].mean(axis=0).tolist()
+    return {"k=1": one} | ({f"maj@{k}": [low, float(majority(m.pool, k).mean()), high]} if k > 1 else {})
+
+
+def _row(samples: Columns, cut: Array, k: int) -> tuple[float, float, float, float, float]:
     """Accuracy of a sample if the cut ones were wrong, as it is, and if they were right; and of the vote of k."""
-    cut, correct = samples.length, samples.correct
+    correct = samples.correct
     one = float((correct & ~cut).mean()), float(correct.mean()), float((correct | cut).mean())
     if k == 1 or not cut.any():
         ours = vote(samples.votes, correct, k)
         return *one, ours, ours
-    return *one, vote(*_all_wrong(samples), k), vote(*_all_right(samples), k)
+    return *one, vote(*_all_wrong(samples, cut), k), vote(*_all_right(samples, cut), k)
 
 
-def _all_right(samples: Columns) -> tuple[Array, Array]:
+def _all_right(samples: Columns, cut: Array) -> tuple[Array, Array]:
     """Votes and correctness with the gold answer in place of every cut one: the class of equal answers that most right
     samples are in."""
-    cut, votes = samples.length, samples.votes
+    votes = samples.votes
     gold = _most(votes[samples.correct], len(samples.answers))
     return np.where(cut, gold, votes), samples.correct | cut
 
 
-def _all_wrong(samples: Columns) -> tuple[Array, Array]:
+def _all_wrong(samples: Columns, cut: Array) -> tuple[Array, Array]:
     """The same with the most frequent wrong answer of the samples that were not cut."""
-    cut, votes = samples.length, samples.votes
+    votes = samples.votes
     wrong = _most(votes[~samples.correct & ~cut], len(samples.answers))
     return np.where(cut, wrong, votes), samples.correct & ~cut
 
@@ -77,9 +95,12 @@ def _most(votes: Array, none: int) -> int:
     return int(np.bincount(given).argmax()) if len(given) else none
 
 
-def _untold(m: Material, unknown: int) -> Finding:
+def _untold(m: Material, doubtful: Sequence[Array], unknown: int) -> Finding:
     """The source does not say which samples were cut; counts that pile up at the largest look like a limit."""
     sentence = f"whether {share(unknown, m.samples)} samples were cut at a token limit is not known"
+    if unknown < m.samples:
+        low, _, high = _bounds(m, doubtful)["k=1"]
+        sentence += f": accuracy of a sample is {low:.3f} if they were wrong and {high:.3f} if right"
     counts = m.pool.column("completion")[np.concatenate([w.counted & ~w.ended for w in m.written])]
     largest = int(counts.max(initial=0))
     piled = int((counts == largest).sum()) if largest else 0
