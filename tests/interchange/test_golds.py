@@ -36,6 +36,7 @@ def test_the_strictest_that_reads_every_gold(golds: list[str], grader: str) -> N
         ("number", "so 2 + 3 is 5. The answer is 5.", "5"),
         ("number", "18 hours", "18"),
         ("number", "$1,200", "1200"),
+        ("number", "$1$", "1"),
         ("number", "2a-2", None),
         ("number", "x^2 + 1", None),
         ("number", "#### none", None),

@@ -30,7 +30,7 @@ def read_gold(grader: Grader, gold: str) -> str | None:
         announced = grader.extract(gold).answer
         if announced is not None:
             return announced
-    if isinstance(grader, Number) and not _NUMBER.fullmatch(gold):
+    if isinstance(grader, Number) and not _NUMBER.fullmatch(gold.strip().strip("$ ")):
         return None
     return grader.read(gold)
 
