@@ -23,6 +23,7 @@ from ttc_bench.core import Backend, Task, Verifier
 from ttc_bench.errors import CannotWrite, TaskError, TtcError
 from ttc_bench.grading.many import Elsewhere
 from ttc_bench.interchange.recorded import Recorded
+from ttc_bench.policies.extrapolation import outlooks
 from ttc_bench.problems import tasks
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -132,7 +133,8 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
                 served = [*answering.notes, *filled[name].notes, *failures(filled[name].reasons)]
                 notes += [f"{name}: {note}" if len(backends) > 1 else note for note in served]
             part = measure(plans[name], pools, entry.get("parameters"), store.path, answering.likely_reason())
-            parts.append(dataclasses.replace(part, notes=part.notes + notes))
+            ahead = outlooks(pools, plans[name].voted)
+            parts.append(dataclasses.replace(part, notes=part.notes + notes, outlooks=ahead))
     total = _work(filled, verifiers)
     analysis = merged(parts)
     described = manifest.finish(described, total, analysis)
@@ -241,7 +243,8 @@ async def _replayed(folder: Path, changes: dict[str, Any] | None, watch: Watch) 
             of_model = plan(config, chosen, name, entry["id"])
             of_model = dataclasses.replace(of_model, imported=manifest.holes(earlier))
             pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
-            parts.append(measure(of_model, pools, entry.get("parameters"), store.path))
+            part = measure(of_model, pools, entry.get("parameters"), store.path)
+            parts.append(dataclasses.replace(part, outlooks=outlooks(pools, of_model.voted)))
             every += pools
         models = [
             {**entry, "verifiers": entry.get("verifiers", {}) | menu.identities(verifiers[name])}

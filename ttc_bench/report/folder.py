@@ -16,6 +16,7 @@ from ttc_bench.charts import difficulty as chart_difficulty
 from ttc_bench.charts import models as chart_models
 from ttc_bench.charts import tokens as charts
 from ttc_bench.core import Change, CurvePoint
+from ttc_bench.policies import prospects
 from ttc_bench.report import browser, manifest, pictures
 from ttc_bench.report.page import write_report
 
@@ -24,7 +25,7 @@ PICTURES = (
     *("accuracy_vs_flops", "accuracy_vs_parameters"),  # of several models
     "accuracy_by_difficulty",
 )
-TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv")
+TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv", "forecasts.csv")
 DRAWN = (*(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")), pictures.RECORD)
 OUTPUTS = (*TABLES, "report.html", browser.FILE, *DRAWN)
 
@@ -44,6 +45,7 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any]) -> None:
             _table(new / "difficulty.csv", [_difficulty_row(row) for row in analysis.difficulty])
             _table(new / "budgets.csv", [vars(row) for row in analysis.budgets])
             _table(new / "verifiers.csv", verifier_quality.rows(analysis.diagnoses))
+            _table(new / "forecasts.csv", prospects.rows(analysis.outlooks))
             for name in DRAWN:  # those that need not be drawn anew
                 if (folder / name).exists():
                     shutil.copyfile(folder / name, new / name)
