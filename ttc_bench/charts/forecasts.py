@@ -24,8 +24,8 @@ CAPTION = (
 
 
 def forecasts(outlooks: Sequence[Outlook], *, narrow: bool = False) -> dict[str, Any]:
-    """A Vega-Lite specification: accuracy over k or over the budget (log), a panel for the votes of each pool and one for
-    its budgets. Those that are withheld are left out."""
+    """A Vega-Lite specification: accuracy over k or over the budget (log), a panel for the votes of each pool and one
+    for its budgets. Those that are withheld are left out."""
     made = [o for o in outlooks if not o.withheld]
     tables: Tables = {}
     keys = dict.fromkeys((o.task, o.model, o.pool, o.what == "budget") for o in made)

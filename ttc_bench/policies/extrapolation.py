@@ -104,6 +104,7 @@ def foretell(what: What, evidence: Evidence) -> tuple[tuple[Trial, ...], tuple[F
     if what == "pass@k":
         assert whole.rights is not None
         low, high = np.array(limits(whole.rights[0] * whole.problems, at)).T
+        high = np.maximum(high, whole.values[0, -1])  # what was reached
         value = np.clip(np.maximum(value, whole.values[0, -1]), low, high)
     else:
         now, now_low, now_high = mean_interval(evidence.values[:, -1].tolist())

@@ -15,6 +15,8 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 LEAST = 1e-9  # chances are kept this far from 0 and 1 where a logarithm is taken
 SHAPES = np.geomspace(0.25, 2.5, 12)  # exponents of a saturating law, or scales in units of the largest x
+MEANS = np.linspace(-6, 6, 31)  # logits of the mean of a beta distribution, 1/404 to 403/404
+SIZES = np.linspace(np.log(0.05), np.log(200), 25)  # logarithms of its a + b
 RIDGE = 1e-6  # squared error that a factor of e in a shape has to save: two points alone do not choose one
 
 
@@ -29,12 +31,10 @@ class Curves:
     problems: int = 0
 
     @cached_property
-    def weights(self) -> Array:
-        """[replicate, grid]: how likely each (a, b) of `beta_grid` is, by the beta-binomial likelihood of `rights`."""
+    def beta(self) -> tuple[Array, Array]:
+        """(a, b), both [replicate]: the beta distribution under which `rights` are likeliest (beta-binomial)."""
         assert self.rights is not None
-        likelihood = self.problems * (self.rights @ _beta_binomial(round(float(self.x[-1]))).T)
-        weights = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+        return _likeliest(self.rights @ _beta_binomial(round(float(self.x[-1]))).T)
 
 
 class Law(Protocol):
@@ -113,8 +113,8 @@ class ExponentiatedPower:
 @dataclass(frozen=True)
 class BetaBinomial:
     """The problems' chances to be solved are Beta(a, b), so a problem has c of n right with beta-binomial likelihood and
-    pass@k = 1 - B(a, b + k) / B(a, b). Weighed over a grid of (a, b) by the likelihood, under a flat prior on the logit
-    of the mean, from 1/404 to 403/404, and the logarithm of a + b, from 0.05 to 200.
+    pass@k = 1 - B(a, b + k) / B(a, b). Maximum likelihood, with a mean between 1/404 and 403/404 and a + b between 0.05
+    and 200.
 
     `unsolved`: only problems without a right sample are extrapolated. A problem that n samples have not solved has the
     posterior Beta(a, b + n), so k solve it with the chance 1 - B(a, b + k) / B(a, b + n); those that are solved stay
@@ -127,11 +127,11 @@ class BetaBinomial:
         from scipy.special import betaln
 
         assert known.rights is not None
-        a, b = beta_grid()
+        a, b = (parameter[:, None] for parameter in known.beta)
         start = known.x[-1] if self.unsolved else 0
-        left = np.exp(betaln(a[:, None], b[:, None] + x) - betaln(a, b + start)[:, None])  # [grid, place]: not solved
+        left = np.exp(betaln(a, b + x) - betaln(a, b + start))  # chance that they do not solve it
         open_ = known.rights[:, :1] if self.unsolved else 1.0
-        return np.asarray(np.clip(1 - open_ * (known.weights @ left), 0.0, 1.0))
+        return np.asarray(np.clip(1 - open_ * left, 0.0, 1.0))
 
 
 PASS_LAWS: tuple[Law, ...] = (
@@ -159,20 +159,46 @@ def _line(x: Array, y: Array, weights: Array, at: Array, cut: bool = True) -> Ar
     return np.clip(found, 0.0, 1.0) if cut else np.asarray(found)
 
 
-@lru_cache(maxsize=1)
-def beta_grid() -> tuple[Array, Array]:
-    """The beta distributions that are looked at: (a, b), both [grid]."""
-    odds = np.linspace(-6, 6, 31)
-    means, sizes = np.meshgrid(1 / (1 + np.exp(-odds)), np.geomspace(0.05, 200, 16))
-    return (means * sizes).ravel(), ((1 - means) * sizes).ravel()
-
-
 @lru_cache(maxsize=8)
 def _beta_binomial(n: int) -> Array:
-    """[grid, c]: log chance of c right of n."""
+    """[grid, c]: the log chance of c right of n under each beta distribution of the grid of MEANS and SIZES."""
     from scipy.special import betaln, gammaln
 
-    a, b = beta_grid()
+    a, b = _parameters(*(axis.ravel() for axis in np.meshgrid(MEANS, SIZES, indexing="ij")))
     c = np.arange(n + 1)
     ways = gammaln(n + 1) - gammaln(c + 1) - gammaln(n - c + 1)
     return np.asarray(ways + betaln(a[:, None] + c, b[:, None] + n - c) - betaln(a, b)[:, None])
+
+
+def _parameters(mean: Array, size: Array) -> tuple[Array, Array]:
+    """(a, b) from the logit of a / (a + b) and the logarithm of a + b."""
+    share = 1 / (1 + np.exp(-mean))
+    return share * np.exp(size), (1 - share) * np.exp(size)
+
+
+def _likeliest(likelihood: Array) -> tuple[Array, Array]:
+    """(a, b), both [replicate]: the top of the parabola through the largest value of the grid and its eight neighbours.
+    `likelihood` [replicate, grid]."""
+    every = np.arange(len(likelihood))
+    table = likelihood.reshape(len(likelihood), len(MEANS), len(SIZES))
+    place = np.argmax(likelihood, axis=1)
+    row = np.clip(place // len(SIZES), 1, len(MEANS) - 2)
+    column = np.clip(place % len(SIZES), 1, len(SIZES) - 2)
+    near = {(i, j): table[every, row + i, column + j] for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    slope = (near[1, 0] - near[-1, 0]) / 2, (near[0, 1] - near[0, -1]) / 2
+    bend = near[1, 0] - 2 * near[0, 0] + near[-1, 0], near[0, 1] - 2 * near[0, 0] + near[0, -1]
+    twist = (near[1, 1] - near[1, -1] - near[-1, 1] + near[-1, -1]) / 4
+    area = bend[0] * bend[1] - twist**2
+    peaked = (area > 0) & (bend[0] < 0)
+    safe = np.where(peaked, area, 1.0)
+    up = (twist * slope[1] - bend[1] * slope[0]) / safe, (twist * slope[0] - bend[0] * slope[1]) / safe
+    grid = (
+        place // len(SIZES) - row,
+        place % len(SIZES) - column,
+    )  # where there is no peak, as at an edge: the largest value
+    steps = [np.where(peaked, np.clip(u, -1, 1), g) for u, g in zip(up, grid, strict=True)]
+    mean, size = (
+        axis[at] + step * (axis[1] - axis[0])
+        for axis, at, step in zip((MEANS, SIZES), (row, column), steps, strict=True)
+    )
+    return _parameters(mean, size)

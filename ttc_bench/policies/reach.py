@@ -28,7 +28,7 @@ DROP = 3.8415  # the 95 % quantile of chi-squared with one degree of freedom
 
 
 def limits(counts: Array, ks: Sequence[int]) -> list[tuple[float, float]]:
-    """(low, high) of pass@k for each k. `counts` [c]: the number of problems (or a mean of numbers) with c of n samples
+    """(low, high) of pass@k for each of rising k. `counts` [c]: the number of problems (or a mean of numbers) with c of n samples
     right, c = 0..n."""
     n, each = len(counts) - 1, 2 * len(WEIGHTS)
     of_chance = _binomial(n)
@@ -43,7 +43,8 @@ def limits(counts: Array, ks: Sequence[int]) -> list[tuple[float, float]]:
     lost = 2 * (likelihood.max() - likelihood).reshape(len(ks), 2, -1)
     reached = (mix.reshape(len(ks), 2, len(WEIGHTS), -1) * solved[:, None, None]).sum(axis=-1)
     ends = [[_at_drop(*pair) for pair in zip(*rows, strict=True)] for rows in zip(lost, reached, strict=True)]
-    return [(low, high) for low, high in ends]
+    rising = np.maximum.accumulate(np.array(ends), axis=0)  # as pass@k is; steps are few, so the last digits may not be
+    return [(float(low), float(high)) for low, high in rising]
 
 
 def _at_drop(lost: Array, reached: Array) -> float:

@@ -21,7 +21,7 @@ from ttc_bench.analysis.stats import mean_interval, paired_difference
 PRIOR = 2
 SURE = 0.05  # a problem is undecided where either outcome has more than this chance
 STEEP = 0.01  # accuracy per doubling: a curve that certainly moves by less is flat
-POWER = 1.959964 + 0.841621  # normal quantiles of 97.5 % and 80 %: such a difference of means is seen in 80 % of cases
+POWER = 0.841621  # the normal quantile of 80 %
 
 
 def wall(pool: GradedPool, before: Sequence[float], after: Sequence[float], since: int) -> Wall:
@@ -30,8 +30,7 @@ def wall(pool: GradedPool, before: Sequence[float], after: Sequence[float], sinc
     modal = _modal(np.array([_duel(g.samples.votes, g.samples.correct) for g in pool.problems]))
     doublings = log2(pool.depth / since)
     slope, low, high = (d / doublings for d in paired_difference(before, after)) if len(modal) > 1 else (0.0, -1.0, 1.0)
-    spread = float(np.std(np.subtract(after, before), ddof=1)) if len(modal) > 1 else 1.0
-    least = max(POWER * spread / sqrt(len(modal)) / doublings, (high - low) / 2)
+    error = float(np.std(np.subtract(after, before), ddof=1)) / sqrt(len(modal)) / doublings if len(modal) > 1 else 1.0
     return Wall(
         value=float(modal.mean()),
         low=mean_interval((modal > 1 - SURE).astype(float).tolist())[1],
@@ -42,7 +41,7 @@ def wall(pool: GradedPool, before: Sequence[float], after: Sequence[float], sinc
         slope=slope,
         slope_low=low,
         slope_high=high,
-        least=least,
+        least=slope - low + POWER * error,  # its interval is above 0 unless luck takes more than 0.84 errors off it
     )
 
 
