@@ -4,9 +4,9 @@
     python benchmarks/forecast_coverage.py votes           # maj@k, its wall and the verdict on it
     python benchmarks/forecast_coverage.py pool RESULTS    # a run with many samples, cut down to 8 and 16 of them
 
-Each simulated pool draws problems from a population, then samples of each. The truth at two, four and ten times the samples
-is the mean over the population. Of a real run the truth is the exact curve of all its samples, and the pools are random
-draws from them."""
+Each simulated pool draws problems from a population, then samples of each. The truth at two, four and ten times the
+samples is the mean over the population. Of a real run the truth is the exact curve of all its samples, and the pools
+are random draws from them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ MANY = 100  # times the samples, for the limit of the votes
 
 
 def chances(population: str, problems: int, rng: np.random.Generator) -> Array:
-    """beta A B: Beta(A, B). never: 40 % have no chance at all. ends: 30 % have none and 20 % are always solved. two humps:
-    half near 0.1, half near 0.8. two points: half have 0.01, half 0.7. logit: normal on the logit scale, hard: the same,
-    further down. alike: all have 0.3."""
+    """beta A B: Beta(A, B). never: 40 % have no chance at all. ends: 30 % have none and 20 % are always solved. two
+    humps: half near 0.1, half near 0.8. two points: half have 0.01, half 0.7. logit: normal on the logit scale, hard:
+    the same, further down. alike: all have 0.3."""
     name, *rest = population.split()
     u = rng.random(problems)
     if name == "beta":

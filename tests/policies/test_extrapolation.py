@@ -71,7 +71,8 @@ def test_intervals_widen_with_the_horizon(a: float, b: float) -> None:
 
 
 def test_up_to_n_a_forecast_agrees_with_the_exact_curve() -> None:
-    """Laws fitted to half of the samples meet the exact curve at all of them, within the interval of what half foretells."""
+    """Laws fitted to half of the samples meet the exact curve at all of them, within the interval of what half
+    foretells."""
     votes, passes = both(beta(0.4, 1.2, 100))
     for o in (votes, passes):
         best = o.trials[0]

@@ -26,8 +26,8 @@ def test_limits_rise_and_widen() -> None:
 
 
 def test_what_is_never_solved_and_what_is_solved_seldom_look_alike() -> None:
-    """Half of the problems are solved almost always. That the others have no chance at all, or 0.01, eight samples cannot
-    tell, so both futures lie between the limits."""
+    """Half of the problems are solved almost always. That the others have no chance at all, or 0.01, eight samples
+    cannot tell, so both futures lie between the limits."""
     counts = np.zeros(9)
     counts[[0, 1, 7, 8]] = 48, 2, 10, 40
     ((low, high),) = limits(counts, [80])

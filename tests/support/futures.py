@@ -13,7 +13,8 @@ from ttc_bench.core import Change, Usage
 
 
 def drawn(chances: Array, samples: int, rng: np.random.Generator) -> GradedPool:
-    """`chances` [problem, answer] of the answers 1 (which is right), 2, 3, ...; what is missing to 1 gives no answer."""
+    """`chances` [problem, answer] of the answers 1 (which is right), 2, 3, ...; what is missing to 1 gives no
+    answer."""
     rows = []
     for row in chances:
         each = rng.choice(len(row) + 1, samples, p=[*row, max(0.0, 1 - row.sum())])

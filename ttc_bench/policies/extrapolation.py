@@ -1,11 +1,11 @@
-"""What more samples, or more thinking, would bring: laws fitted to a pool, scored where the answer is known, and the best
-one read off at up to ten times the budget. Pure; the bootstrap has a fixed seed.
+"""What more samples, or more thinking, would bring: laws fitted to a pool, scored where the answer is known, and the
+best one read off at up to ten times the budget. Pure; the bootstrap has a fixed seed.
 
 Two kinds of doubt make an interval. *Sampling*: problems are drawn again together with their samples, and every law is
-fitted again to each such draw; that holds the choice of problems and the luck of their samples. *The law*: for pass@k the
-limits are those of reach.py, which knows no law, and a forecast outside of them is moved to them. For votes and budgets
-the interval reaches as far as the other laws do, in quadrature, and is nowhere narrower than that of the curve's end.
-"""
+fitted again to each such draw; that holds the choice of problems and the luck of their samples. *The law*: for pass@k
+the limits are those of reach.py, which knows no law, and a forecast outside of them is moved to them. For votes and
+budgets the interval reaches as far as the other laws do, in quadrature, and is nowhere narrower than that of the
+curve's end."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Evidence:
 
 
 def outlooks(pools: Sequence[GradedPool], voted: Collection[str]) -> list[Outlook]:
-    """The forecasts for every pool as sampled: of maj@k and pass@k if its prompt is one of the `voted`, and over thinking
-    budgets if it has some. One that cannot be made is there with the reason."""
+    """The forecasts for every pool as sampled: of maj@k and pass@k if its prompt is one of the `voted`, and over
+    thinking budgets if it has some. One that cannot be made is there with the reason."""
     found: list[Outlook] = []
     for pool in (p for p in pools if not p.change and p.problems and p.depth):
         if pool.prompt in voted:
@@ -61,7 +61,8 @@ def outlooks(pools: Sequence[GradedPool], voted: Collection[str]) -> list[Outloo
 
 
 def votes_of(pool: GradedPool) -> Evidence:
-    """maj@k at even k: of two answers an odd k is worth no more than the even one after it, a ripple that no law has."""
+    """maj@k at even k: of two answers an odd k is worth no more than the even one after it, a ripple that no law
+    has."""
     ks = [k for k in range(2, pool.depth + 1, 2) if k & (k - 1) == 0 or (k % 3 == 0 and (k // 3) & (k // 3 - 1) == 0)]
     ks = sorted({*ks, pool.depth})
     found = chances(pool, MajorityVote(), "", ks)

@@ -1,8 +1,7 @@
 """Laws by which a curve may go on beyond its last point. Pure.
 
-A law is fitted to many replicates of a pool at once (the pool itself, and bootstraps of its problems), so everything is an
-array [replicate, ...]. None has more than three parameters: a curve of five points carries no more.
-"""
+A law is fitted to many replicates of a pool at once (the pool itself, and bootstraps of its problems), so everything is
+an array [replicate, ...]. None has more than three parameters: a curve of five points carries no more."""
 
 from __future__ import annotations
 
@@ -112,9 +111,9 @@ class ExponentiatedPower:
 
 @dataclass(frozen=True)
 class BetaBinomial:
-    """The problems' chances to be solved are Beta(a, b), so a problem has c of n right with beta-binomial likelihood and
-    pass@k = 1 - B(a, b + k) / B(a, b). Maximum likelihood, with a mean between 1/404 and 403/404 and a + b between 0.05
-    and 200.
+    """The problems' chances to be solved are Beta(a, b), so a problem has c of n right with beta-binomial likelihood
+    and pass@k = 1 - B(a, b + k) / B(a, b). Maximum likelihood, with a mean between 1/404 and 403/404 and a + b between
+    0.05 and 200.
 
     `unsolved`: only problems without a right sample are extrapolated. A problem that n samples have not solved has the
     posterior Beta(a, b + n), so k solve it with the chance 1 - B(a, b + k) / B(a, b + n); those that are solved stay

@@ -1,11 +1,10 @@
 """Is there a wall? The limit of a majority vote, and whether the last doubling of the votes still helped. Pure.
 
 With ever more votes a problem is right if its modal answer is. Of a problem with c votes for the right answer and r for
-the strongest wrong one, the chance that the right one is modal is that of Beta(a + c, b + r) above 1/2, the posterior of
-its share among the two: 9 votes against 7 are undecided, 16 against 0 are not. The prior is worth PRIOR votes, split as
-those of all problems are, so that where hardly anything is right a problem without a right vote counts for little.
-Problems whose samples never gave an answer stay wrong.
-"""
+the strongest wrong one, the chance that the right one is modal is that of Beta(a + c, b + r) above 1/2, the posterior
+of its share among the two: 9 votes against 7 are undecided, 16 against 0 are not. The prior is worth PRIOR votes, split
+as those of all problems are, so that where hardly anything is right a problem without a right vote counts for little.
+Problems whose samples never gave an answer stay wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The report's section on what more samples or more thinking would bring: sentences, a picture, and a table of the laws."""
+"""The report's section on what more samples or more thinking would bring: sentences, a picture, and a table of the
+laws."""
 
 from __future__ import annotations
 

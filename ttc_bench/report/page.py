@@ -45,8 +45,8 @@ def write_report(
 ) -> None:
     """Writes the report to `path`, and samples.parquet beside it if the page cannot hold all samples. `run` is the
     manifest as in run.json, `pictures` are SVGs by name, if those that the page shows are drawn already. Where the
-    analysis has no row on difficulty, verifiers, budgets or forecasts, there is no section on it. Raises TtcError where there is
-    no point to draw."""
+    analysis has no row on difficulty, verifiers, budgets or forecasts, there is no section on it. Raises TtcError
+    where there is no point to draw."""
     points, difficulty = analysis.points, analysis.difficulty
     specs = {
         axis: {
