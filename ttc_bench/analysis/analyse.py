@@ -12,6 +12,7 @@ from ttc_bench.analysis.costs import Rates
 from ttc_bench.analysis.curves import Measured, along_changes, bound, curve
 from ttc_bench.analysis.difficulty import DifficultyPoint, by_difficulty
 from ttc_bench.analysis.graded import GradedPool
+from ttc_bench.analysis.outlook import Outlook
 from ttc_bench.analysis.quality import Quality, notes, quality
 from ttc_bench.analysis.selection import diagnose
 from ttc_bench.analysis.stats import mark_pareto
@@ -37,6 +38,7 @@ class Analysis:
     findings: list[str]  # sentences that compare longer thinking with more samples
     diagnoses: list[Diagnosis]  # majority and every verifier, by task and pool
     stopping: list[Stopped] = field(default_factory=list)  # policies/ adds them
+    outlooks: list[Outlook] = field(default_factory=list)  # forecasts, which policies/extrapolation.py makes
 
 
 def measure(
@@ -51,8 +53,7 @@ def measure(
     for task in plan.tasks:
         of_task = [p for p in pools if p.task is task]
         measured += methods(plan, of_task, rates)
-        voted = {plan.config.prompt_of(METHODS[name]) for name in plan.config.method if METHODS[name].votes}
-        for pool in (p for p in of_task if p.prompt in voted and not p.change):
+        for pool in (p for p in of_task if p.prompt in plan.voted and not p.change):
             measured += bound(pool, rates)
             diagnoses += diagnose(pool)
     points = mark_pareto([m.point for m in measured])
@@ -101,4 +102,5 @@ def merged(parts: Sequence[Analysis]) -> Analysis:
         findings=[sentence for part in parts for sentence in part.findings],
         diagnoses=[row for part in parts for row in part.diagnoses],
         stopping=[row for part in parts for row in part.stopping],
+        outlooks=sorted((row for part in parts for row in part.outlooks), key=lambda row: row.task),
     )

@@ -23,6 +23,7 @@ from ttc_bench.errors import CannotWrite, TtcError
 from ttc_bench.experiment.given import load_tasks
 from ttc_bench.experiment.result import Result, of_run, source_of, work_of
 from ttc_bench.interchange.recorded import Recorded
+from ttc_bench.policies.extrapolation import outlooks
 from ttc_bench.policies.sources import Source
 from ttc_bench.policies.stopping import with_policies
 from ttc_bench.report import manifest
@@ -107,7 +108,8 @@ async def replayed(
             of_model = dataclasses.replace(of_model, imported=manifest.holes(earlier))
             pools = await score(of_model, store, grade(of_model, store, watch), verifiers[name])
             part = measure(of_model, pools, entry.get("parameters"), store.path)
-            parts.append(with_policies(part, of_model, pools, entry.get("parameters")))
+            part = with_policies(part, of_model, pools, entry.get("parameters"))
+            parts.append(dataclasses.replace(part, outlooks=outlooks(pools, of_model.voted)))
             every += pools
             sources.append(source_of(config, of_model, entry, pools))
         models = [

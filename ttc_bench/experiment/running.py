@@ -19,6 +19,7 @@ from ttc_bench.errors import TtcError
 from ttc_bench.experiment.given import load_tasks
 from ttc_bench.experiment.result import Result, of_run, source_of, work_of
 from ttc_bench.grading.many import Elsewhere
+from ttc_bench.policies.extrapolation import outlooks
 from ttc_bench.policies.stopping import with_policies
 from ttc_bench.report import manifest
 from ttc_bench.report.folder import write
@@ -119,7 +120,8 @@ async def run(config: Config, backend: Backends = None, watch: Watch = SILENT) -
             part = measure(plans[name], pools, entry.get("parameters"), store.path, answering.likely_reason())
             part = with_policies(part, plans[name], pools, entry.get("parameters"))
             sources.append(source_of(config, plans[name], entry, pools))
-            parts.append(dataclasses.replace(part, notes=part.notes + notes))
+            ahead = outlooks(pools, plans[name].voted)
+            parts.append(dataclasses.replace(part, notes=part.notes + notes, outlooks=ahead))
     total = work_of(filled, verifiers)
     analysis = merged(parts)
     described = manifest.finish(described, total, analysis)

@@ -16,7 +16,7 @@ from ttc_bench.charts import models as chart_models
 from ttc_bench.charts import spending as chart_spending
 from ttc_bench.charts import tokens as charts
 from ttc_bench.core import Change, CurvePoint
-from ttc_bench.policies import cascade_words
+from ttc_bench.policies import cascade_words, prospects
 from ttc_bench.policies.choosing import Pair
 from ttc_bench.report import browser, manifest, pictures, spending
 from ttc_bench.report.page import write_report
@@ -28,7 +28,15 @@ PICTURES = (
     "accuracy_by_difficulty",
     spending.CASCADES_PICTURE,
 )
-TABLES = ("curve.csv", "difficulty.csv", "verifiers.csv", "budgets.csv", "stopping.csv", spending.CASCADES)
+TABLES = (
+    "curve.csv",
+    "difficulty.csv",
+    "verifiers.csv",
+    "budgets.csv",
+    "stopping.csv",
+    "forecasts.csv",
+    spending.CASCADES,
+)
 DRAWN = (*(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")), pictures.RECORD)
 OUTPUTS = (*TABLES, "report.html", browser.FILE, *DRAWN)
 
@@ -50,6 +58,7 @@ def write(folder: Path, analysis: Analysis, described: dict[str, Any], cascades:
             write_table(new / "stopping.csv", [vars(row) for row in analysis.stopping])
             write_table(new / "verifiers.csv", verifier_quality.rows(analysis.diagnoses))
             write_table(new / spending.CASCADES, cascade_words.rows(cascades))
+            write_table(new / "forecasts.csv", prospects.rows(analysis.outlooks))
             for name in DRAWN:  # those that need not be drawn anew
                 if (folder / name).exists():
                     shutil.copyfile(folder / name, new / name)

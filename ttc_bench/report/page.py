@@ -28,6 +28,7 @@ from ttc_bench.charts.vegalite import svg
 from ttc_bench.core import CurvePoint
 from ttc_bench.policies.choosing import Pair
 from ttc_bench.report import browser
+from ttc_bench.report import forecasts as report_forecasts
 from ttc_bench.report import spending as report_spending
 from ttc_bench.report import stopping as report_stopping
 from ttc_bench.report import thinking as report_thinking
@@ -51,8 +52,8 @@ def write_report(
 ) -> None:
     """Writes the report to `path`, and samples.parquet beside it if the page cannot hold all samples. `run` is the
     manifest as in run.json, `pictures` are SVGs by name, if those that the page shows are drawn already. Where the
-    analysis has no row on difficulty, verifiers or budgets, there is no section on it. Raises TtcError where there is
-    no point to draw."""
+    analysis has no row on difficulty, verifiers, budgets or forecasts, there is no section on it. Raises TtcError
+    where there is no point to draw."""
     points, difficulty = analysis.points, analysis.difficulty
     specs = {
         axis: {
@@ -62,7 +63,8 @@ def write_report(
         }
         for axis in charts.axes(points)
     }
-    figures = report_verifiers.figures(analysis.diagnoses)  # name -> specifications: drawn into figure-NAME
+    # name -> specifications: drawn into figure-NAME
+    figures = report_verifiers.figures(analysis.diagnoses) | report_forecasts.figures(analysis.outlooks)
     if difficulty:
         figures["difficulty"] = {
             "wide": chart_difficulty.accuracy_by_difficulty(difficulty, interactive=True),
@@ -83,6 +85,7 @@ def write_report(
         verifiers=report_verifiers.section(analysis.diagnoses),
         stopping=report_stopping.section(analysis.stopping),
         budgets=report_thinking.section(analysis.budgets, analysis.findings),
+        forecasts=report_forecasts.section(analysis.outlooks),
         quality=_quality(analysis.quality),
         notes=_notes(analysis.notes),
         cost="samples" if charts.axes(points)[0] == "samples" else "tokens",

@@ -72,6 +72,12 @@ class Plan:
             groups.setdefault(kind, []).append(planned)
         return list(groups.values())
 
+    @property
+    def voted(self) -> frozenset[str]:
+        """The prompts that some method samples several times."""
+        methods = (METHODS[name] for name in self.config.method)
+        return frozenset(self.config.prompt_of(method) for method in methods if method.votes)
+
     def pilot(self, problems: int) -> list[tuple[Request, int]]:
         """One sample for each of the first `problems` problems of every group."""
         return [(planned.request, 1) for group in self.groups for planned in group[:problems]]
