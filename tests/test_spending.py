@@ -78,12 +78,24 @@ def test_a_plan_over_two_folders(two: Run) -> None:
         assert sum(float(r["share"]) for r in of_plan) == pytest.approx(1)
 
 
+def test_a_plan_may_stop_early(two: Run) -> None:
+    """A rule that draws three samples where two agree is worth a vote of four, for less: the plan takes it up."""
+    everything = ("plan", "results/a", "--tokens", "1e9", "--problems", "1")
+    assert two(*everything, "--policy", "lead-by")[0] == 0
+    with_rule = {r["configuration"] for r in table("results/a/plan.csv")}
+    assert two(*everything)[0] == 0
+    without = {r["configuration"] for r in table("results/a/plan.csv")}
+    assert any(name.startswith("lead-by at ") for name in with_rule)
+    assert not any(name.startswith("lead-by") for name in without)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("plan", "results/a", "--problems", "10"), "give one of --dollars, --tokens, --flops"),
         (("plan", "results/a", "--problems", "10", "--dollars", "1"), "no price is known for one"),
         (("plan", "results/a", "--problems", "10", "--flops", "1"), "the parameters of one are not known"),
+        (("plan", "results/a", "--problems", "10", "--tokens", "9", "--policy", "led-by"), "did you mean lead-by?"),
         (("cascade", "results/a"), "a cascade needs two models of one task"),
         (("cascade", "results/a", "results/a"), "one folder is given twice"),
         (("cascade", "nowhere"), "no run.json in it"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ttc_bench.cli.flags import names
-from ttc_bench.cli.front import app
+from ttc_bench.cli.front import app, finish
 
 
 @app.command()
@@ -34,7 +33,7 @@ def compare(
     where = out or folder_of(folders)
     changes = {} if prices is None else {"prices": prices}
     with Progress() as progress:
-        found = asyncio.run(experiment.compare(folders, names(task), changes, progress.watch()))
+        found = finish(experiment.compare(folders, names(task), changes, progress.watch()))
     asked = powers(found) if power else []
     files = write(found, asked, where)
     show_comparison(found, asked, where, files)

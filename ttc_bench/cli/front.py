@@ -29,6 +29,18 @@ app = typer.Typer(
 )
 
 
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` and returns what it returns, past asyncio.run, which makes a repr of the result: that of a whole
+    analysis takes seconds."""
+    results: list[T] = []
+
+    async def main() -> None:
+        results.append(await work)
+
+    asyncio.run(main())
+    return results[0]
+
+
 def interruptible(work: Coroutine[Any, Any, T], stop: Stop) -> T:
     """Runs `work`. Ctrl-C or SIGTERM: no further call starts, those under way are waited for a little, as they are paid
     for. A second one, or one while nothing is under way, ends at once. Raises Interrupted."""
@@ -53,7 +65,7 @@ def interruptible(work: Coroutine[Any, Any, T], stop: Stop) -> T:
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return asyncio.run(main())
+        return finish(main())
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted from None
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +21,7 @@ from ttc_bench.cli.flags import (
     Tokenizer,
 )
 from ttc_bench.cli.flags import names as split
-from ttc_bench.cli.front import app
+from ttc_bench.cli.front import app, finish
 from ttc_bench.errors import TtcError
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def import_(
 
     with Progress() as progress:
         imported = _imported(flags, progress.watch())
-        result = asyncio.run(report_again(imported.folder, watch=progress.watch()))
+        result = finish(report_again(imported.folder, watch=progress.watch()))
     show(result, imported.sentences())
 
 
@@ -107,7 +106,7 @@ def audit(
             raise TtcError(f"--{of_files[0]} says how to read files, and {of_results} is a run: leave it out")
         watch = progress.watch()
         folder = of_results or _imported({**flags, "files": target, "out": place}, watch).folder
-        result = asyncio.run(audited(folder, watch))
+        result = finish(audited(folder, watch))
     for line in telling.lines(result):
         typer.echo(line)
     if where := out or of_results:
@@ -129,6 +128,6 @@ def export(
     from ttc_bench.interchange import exporting
 
     exporting.check(to)
-    result = asyncio.run(replay(folder))
+    result = finish(replay(folder))
     for line in exporting.export(result.analysis.problems, result.manifest, folder, to, out):
         typer.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +9,9 @@ import typer
 
 from ttc_bench.cli.flags import Verifiers
 from ttc_bench.cli.flags import names as split
-from ttc_bench.cli.front import app
+from ttc_bench.cli.front import app, finish
 
+DEFAULT_RULE = "adaptive-consistency"  # of those that a plan may use
 Results = Annotated[list[Path], typer.Argument(help="results/NAME of runs over the same problems, imported ones too")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the files (default the first of RESULTS)")]
 Prices = Annotated[str | None, typer.Option(help="YAML of prices, looked at before the shipped one")]
@@ -30,7 +30,7 @@ def cascade(results: Results, verifier: Verifiers = None, prices: Prices = None,
     from ttc_bench.terminal.spending import show_cascades
 
     with Progress() as progress:
-        pairs = asyncio.run(cascades(results, _changes(verifier, prices), progress.watch()))
+        pairs = finish(cascades(results, _changes(verifier, prices), progress.watch()))
     folder = out or results[0]
     show_cascades(pairs, folder, write_cascades(folder, pairs))
 
@@ -43,10 +43,12 @@ def plan(
     tokens: Annotated[float | None, typer.Option(help="The same in tokens, read and generated")] = None,
     flops: Annotated[float | None, typer.Option(help="The same in inference FLOPs, such as 1e15")] = None,
     verifier: Verifiers = None,
+    policy: Annotated[str, typer.Option(help="Stopping rules that may be used, as in `report`")] = DEFAULT_RULE,
     prices: Prices = None,
     out: Out = None,
 ) -> None:
-    """The best use of a budget: which model, method and k for what share of the problems. No model runs."""
+    """The best use of a budget: which model, method, k and stopping rule for what share of the problems. No model
+    runs."""
     from ttc_bench.experiment import plan_spending
     from ttc_bench.policies.plan_words import asked
     from ttc_bench.report.spending import write_plans
@@ -56,6 +58,6 @@ def plan(
     budget = asked({"dollars": dollars, "tokens": tokens, "flops": flops})
     with Progress() as progress:
         changes = _changes(verifier, prices)
-        plans, notes = asyncio.run(plan_spending(results, budget, problems, changes, progress.watch()))
+        plans, notes = finish(plan_spending(results, budget, problems, split(policy), changes, progress.watch()))
     folder = out or results[0]
     show_plans(plans, problems, notes, folder, write_plans(folder, plans))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ttc_bench.cli.flags import Methods, Policies, PromptName, Samples, Verifiers
-from ttc_bench.cli.front import app
+from ttc_bench.cli.front import app, finish
 
 
 @app.command()
@@ -32,7 +31,7 @@ def report(
     changes |= {"store": store}
     changes_set = {key: value for key, value in changes.items() if value is not None}
     with Progress() as progress:
-        result = asyncio.run(report_again(folder, changes_set, progress.watch()))
+        result = finish(report_again(folder, changes_set, progress.watch()))
     show(result)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttc_bench.errors import TtcError
+from ttc_bench.errors import TtcError, nearest
 from ttc_bench.experiment.again import recorded_run, replayed
 from ttc_bench.experiment.given import load_tasks
 from ttc_bench.policies import choosing, planner
@@ -14,9 +14,11 @@ from ttc_bench.policies.common import shared
 from ttc_bench.policies.comparison import Comparison, comparison
 from ttc_bench.policies.plan_words import Asked, unit_of
 from ttc_bench.policies.sides import Run, distinct
-from ttc_bench.policies.sources import Source, contenders
-from ttc_bench.policies.spending import configuration
+from ttc_bench.policies.sources import Contender, Source, contenders
+from ttc_bench.policies.spending import Configuration, configuration, stopped
+from ttc_bench.policies.stopping import frontiers, unfit
 from ttc_bench.sampling.pool import SILENT, Watch
+from ttc_bench.strategies.rules import RULES
 
 
 async def compare(
@@ -57,18 +59,31 @@ async def plan_spending(
     folders: Sequence[Path],
     budget: tuple[Asked, float],
     problems: int,
+    rules: Sequence[str] = (),
     changes: dict[str, Any] | None = None,
     watch: Watch = SILENT,
 ) -> tuple[list[planner.Plans], list[str]]:
     """For every task the plans for a budget (its unit and amount) for so many problems, and notes for the reader; see
-    policies/planner.py. Raises TtcError where costs are not known in the unit."""
+    policies/planner.py. `rules`: stopping rules that are ways to spend, too. Raises TtcError where costs are not known
+    in the unit."""
+    for rule in rules:
+        if rule not in RULES:
+            raise TtcError(nearest(rule, list(RULES), "policy"))
     found, notes = [], []
     for task, models in contenders(await sources_of(folders, changes, watch)).items():
         ways = [configuration(m, c.rates, c.name) for c in models for m in c.measured()]
+        ways += [way for c in models for way in _stopping(c, rules)]
         unit, said = unit_of(budget[0], ways, models)
         notes += [f"{task}: {note}" for note in said]
         found.append(planner.plans(task, models[0].problems, ways, unit, budget[1] / problems))
     return found, notes
+
+
+def _stopping(model: Contender, rules: Sequence[str]) -> list[Configuration]:
+    """The stopping rules on a model's votes; none where its pool is too small for them, or has no scores."""
+    pool = model.voting()
+    fitting = [rule for rule in rules if not unfit(pool, [rule])]
+    return [way for f in frontiers(pool, fitting) for way in stopped(f, pool, model.rates, model.name)]
 
 
 async def sources_of(folders: Sequence[Path], changes: dict[str, Any] | None, watch: Watch) -> list[Source]:

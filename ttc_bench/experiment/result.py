@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ttc_bench.sampling.plan import Plan
 from ttc_bench.sampling.pool import Filled
 from ttc_bench.verifiers import menu
 
-UNASKED = 20_000  # most samples of a run whose cascades are looked at without `ttc-bench cascade`
+UNASKED = 5_000  # most samples of a run whose cascades are looked at without `ttc-bench cascade`
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Result:
     """The outcome of a run or a report. `filled.made` is 0 if every sample was in the store already."""
 
     folder: Path
-    analysis: Analysis
+    analysis: Analysis = field(repr=False)  # asyncio.run makes a repr of what it returns, and throws it away
     filled: Filled
-    manifest: dict[str, Any]
+    manifest: dict[str, Any] = field(repr=False)
     written: bool = True  # False: the folder cannot be written to, as on a read-only disk
-    cascades: Sequence[choosing.Pair] = ()  # of runs with several models
+    cascades: Sequence[choosing.Pair] = field(default=(), repr=False)  # of runs with several models
 
 
 def work_of(filled: Mapping[str, Filled], verifiers: Mapping[str, menu.ByTask]) -> Filled:

@@ -11,6 +11,7 @@ import numpy as np
 from ttc_bench.analysis.costs import Rates, prompt_tokens
 from ttc_bench.analysis.curves import Measured
 from ttc_bench.analysis.graded import Array, GradedPool
+from ttc_bench.policies.stopping import Frontier
 
 UNITS = {  # name -> words
     "dollars": "US dollars",
@@ -32,10 +33,10 @@ class Configuration:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def costs(pool: GradedPool, rates: Rates, k: int, verifier: str, generated: Array) -> dict[str, Array]:
-    """[problem] by unit: what k samples of a problem, and the verifier's look at each, cost. `generated`: expected
-    generated tokens. The means over problems are those of analysis.costs.Rates."""
-    known = {"samples": np.full(len(pool.problems), float(k))}
+def costs(pool: GradedPool, rates: Rates, k: int | Array, verifier: str, generated: Array) -> dict[str, Array]:
+    """[problem] by unit: what k samples of a problem (or as many as expected, [problem]), and the verifier's look at
+    each, cost. `generated`: expected generated tokens. The means over problems are those of analysis.costs.Rates."""
+    known: dict[str, Array] = {"samples": np.zeros(len(pool.problems)) + k}
     if pool.tokens_known:
         known["tokens"] = generated
     if not (pool.tokens_known and pool.prompt_known):
@@ -66,6 +67,20 @@ def configuration(measured: Measured, rates: Rates, model: str) -> Configuration
     fields = {"model": model, "method": p.method, "verifier": p.verifier, "prompt": p.prompt, "k": p.k}
     known = costs(pool, rates, p.k, p.verifier, np.array(measured.tokens))
     return Configuration(name, np.array(measured.values), known, fields)
+
+
+def stopped(frontier: Frontier, pool: GradedPool, rates: Rates, model: str) -> list[Configuration]:
+    """A stopping rule at each of its thresholds as a way to spend."""
+    fields = {"model": model, "method": frontier.rule, "verifier": frontier.verifier, "prompt": pool.prompt}
+    return [
+        Configuration(
+            f"{frontier.rule} at {threshold:g}, {f'{pool.prompt} prompt, ' if pool.prompt != 'cot' else ''}{model}",
+            frontier.value[t],
+            costs(pool, rates, frontier.draws[t], frontier.verifier, frontier.tokens[t]),
+            {**fields, "k": frontier.cap},
+        )
+        for t, threshold in enumerate(frontier.thresholds)
+    ]
 
 
 def amount(value: float) -> str:

@@ -1,7 +1,7 @@
 """Stopping rules replayed over graded pools: frontiers as curves, rows and sentences. Pure.
 
 Law: a replay is the mean over all orderings of a pool without replacement, so it is unbiased for any cap up to the
-size of the pool; a resampling with replacement is not (docs/policies-stopping.md)."""
+size of the pool; a resampling with replacement is not (docs/policies.md)."""
 
 from __future__ import annotations
 
