@@ -134,7 +134,7 @@ def test_a_text_completion(tmp_path: Path) -> None:
     ids=["expired", "status", "vllm text", "vllm response", "vllm older", "code", "no message"],
 )
 def test_a_failed_request_is_a_hole(tmp_path: Path, failed: dict[str, Any], reason: str) -> None:
-    assert read(tmp_path, {"id": "1", "custom_id": "p1", "error": None} | failed) == [Hole("line 1", reason)]
+    assert read(tmp_path, {"id": "1", "custom_id": "p1", "error": None} | failed) == [Hole("line 1", reason, "p1")]
 
 
 def test_other_bodies_are_named(tmp_path: Path) -> None:
