@@ -35,7 +35,7 @@ NAMES = ("mine:small", "mine:large")
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take seconds, and other tests look at them."""
-    monkeypatch.setattr(outputs, "draw", lambda folder, analysis, described: None)
+    monkeypatch.setattr(outputs, "draw", lambda *_: None)
 
 
 def anything(request: Request, index: int) -> Completion:

@@ -212,7 +212,7 @@ def test_a_score_of_the_source_is_a_verifier_by_its_name(ttc: Run, tmp_path: Pat
 def test_unknown_tokens_are_drawn_over_k_and_said(ttc: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = (record(text=f"The answer is {a}.") for a in (2, 2, 3, 2))
     monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
-    (tmp_path / "f.log").write_text("", encoding="utf-8")
+    (tmp_path / "f.log").write_text("rows", encoding="utf-8")
     code, out, _ = ttc("import", "f.log", "--grader", "number", "--name", "b")
     assert code == 0
     words = " ".join(out.split())
@@ -354,7 +354,7 @@ def test_samples_that_failed_at_their_source_are_counted_as_failed(ttc: Run, mon
         record("line 4", question="2 + 2?", gold="4"),
     )
     monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
-    Path("f.log").write_text("", encoding="utf-8")
+    Path("f.log").write_text("rows", encoding="utf-8")
     code, out, _ = ttc("import", "f.log", "--grader", "number", "--name", "b")
     assert code == 0
     assert "25.0% failed" in out  # one of four calls; that a problem has one sample fewer is no failure
@@ -385,7 +385,7 @@ def test_verifiers_with_a_model_score_imported_samples_once(ttc: Run) -> None:
 def test_what_came_in_is_told_before_anything_is_drawn(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = (record(), record("line 2", "I do not know."), record("line 3", question="?", gold="many"))
     monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
-    Path("f.log").write_text("", encoding="utf-8")
+    Path("f.log").write_text("rows", encoding="utf-8")
     monkeypatch.setattr(experiment, "report", lambda *_, **__: sys.exit(0))  # nothing is drawn
     code, out, _ = ttc("import", "f.log", "--grader", "number", "--name", "b")
     assert code == 0
@@ -442,7 +442,7 @@ def test_a_verifier_that_cannot_be_is_no_import(tmp_path: Path, monkeypatch: pyt
 def test_scores_that_may_know_the_gold_are_never_taken_unasked(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [record(text=f"{i}. The answer is {a}.", judged={"f1": float(a == 2)}) for i, a in enumerate((2, 3, 3, 3))]
     monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
-    Path("f.log").write_text("", encoding="utf-8")
+    Path("f.log").write_text("rows", encoding="utf-8")
     code, out, _ = ttc("import", "f.log", "--grader", "number", "--name", "b")
     assert code == 0
     assert "the score f1 may have been given by somebody who knew the gold answer" in " ".join(out.split())
@@ -453,7 +453,7 @@ def test_scores_that_may_know_the_gold_are_never_taken_unasked(ttc: Run, monkeyp
 def test_settings_that_nobody_gave_are_not_handed_on(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = (record(), record("line 2"))
     monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows, temperature=0.0)} | formats.FORMATS)
-    Path("f.log").write_text("", encoding="utf-8")
+    Path("f.log").write_text("rows", encoding="utf-8")
     code, out, _ = ttc("import", "f.log", "--format", "given", "--grader", "number", "--name", "b")
     assert code == 0
     assert "all samples of every problem are the same text; more samples" in " ".join(out.split())  # it was greedy
