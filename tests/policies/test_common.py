@@ -61,6 +61,17 @@ def test_samples_of_two_files_are_joined_by_their_questions() -> None:
     assert notes == ["runs of b is taken for gold of a: 2 questions are the same"]
 
 
+def test_row_numbers_that_agree_by_chance_are_no_ids() -> None:
+    """The same questions in another order: one keeps its number, and four are the same."""
+    mine, yours = task("sums", 1, 2, 3, 4), task("sums", 1, 3, 4, 2)
+    ((common,), _) = shared({run: [replace(t, problems=renumbered(t))] for run, t in (("a", mine), ("b", yours))})
+    assert (ids(common, "a"), ids(common, "b")) == (["p0", "p1", "p2", "p3"], ["p0", "p3", "p1", "p2"])
+
+
+def renumbered(of: Task) -> tuple[Problem, ...]:
+    return tuple(replace(p, id=f"p{i}") for i, p in enumerate(of.problems))
+
+
 def test_of_several_tasks_each_meets_its_own() -> None:
     one, two = task("one", 1, 2, 3), task("two", 4, 5, 6)
     (found, notes) = shared({"a": [one, two], "b": [two, one]})

@@ -162,6 +162,15 @@ def test_pools_whose_states_cannot_be_numbered_are_replayed_over_random_ordering
     assert found[:, 0, 1] == pytest.approx(alone[:, 0, 0], abs=1e-12)
 
 
+def test_a_pool_whose_counts_do_not_fit_is_replayed_over_random_orderings() -> None:
+    """33,000 right samples against 200: counts of 16 bits would overflow."""
+    votes = np.repeat([0, 1], [33_000, 200])
+    found = replay([Ballots.of(votes, votes == 0, np.ones(len(votes)))], [rule("lead-by", 3.0)], 50)
+    assert found[0, 0, 0] == pytest.approx(1.0, abs=0.01)
+    assert found[1, 0, 0] == pytest.approx(3.04, abs=0.05)
+    assert found[2, 0, 0] == pytest.approx(found[1, 0, 0])
+
+
 def test_resampling_with_replacement_is_biased_where_the_replay_is_not() -> None:
     """Three of five are right, so drawing all five is always right; with replacement, five draws are wrong with the
     chance of at most two successes in five trials of 3/5, which is 0.317."""

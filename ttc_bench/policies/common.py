@@ -92,8 +92,9 @@ def _groups(tasks: Mapping[str, Sequence[Task]]) -> list[dict[str, Task]]:
 
 def _common(group: Mapping[str, Task]) -> Shared:
     keyed: Keyed = {run: {(p.id, _question(p)): p for p in task.problems} for run, task in group.items()}
-    if not _in_all(keyed):
-        keyed = {run: _by_question(task) for run, task in group.items()}
+    asked: Keyed = {run: _by_question(task) for run, task in group.items()}
+    if len(_in_all(asked)) > len(_in_all(keyed)):  # ids that are row numbers agree by chance where the order is another
+        keyed = asked
     keys = _in_all(keyed)
     problems = {run: tuple(of_run[key] for key in keys) for run, of_run in keyed.items()}
     return Shared(next(iter(group.values())).name, {run: task.name for run, task in group.items()}, problems)

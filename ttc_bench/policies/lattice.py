@@ -35,6 +35,7 @@ from ttc_bench.strategies.candidates import Array
 from ttc_bench.strategies.rules import Rule
 
 MOST = 20_000  # states of one problem after one number of draws, above which it is given up
+LARGEST = 30_000  # samples of a problem: counts have 16 bits
 CODES = 2.0**61  # numbers for the states of all problems
 NOTHING = 1e-15  # a chance that is rounding: what is left of a state that only agreeing windows reach
 
@@ -122,7 +123,7 @@ def exact(ballots: Sequence[Ballots], rules: Sequence[Rule], cap: int) -> Found:
     slots = Slots(ballots)
     shape = len(rules), len(ballots)
     value, draws, tokens = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    given_up = slots.codes == 0
+    given_up = (slots.codes == 0) | np.array([b.total > LARGEST for b in ballots], dtype=bool)
     (start,) = np.nonzero(~given_up)
     mass = np.repeat([1.0, 0.0], len(rules))[None].repeat(len(start), axis=0)
     none = np.zeros(len(start), np.int64)
