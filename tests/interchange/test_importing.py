@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -392,6 +392,31 @@ def test_what_came_in_is_told_before_anything_is_drawn(ttc: Run, monkeypatch: py
     words = " ".join(out.split())
     assert words.startswith("2 samples imported: 1 problems, 2 samples each. 1 sample without a readable answer.")
     assert "1 sample left out: a gold answer that the grader cannot read" in words
+
+
+def test_rows_of_another_model_make_no_problem(ttc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A problem that only the other model was asked would have no sample, and the run no curve."""
+    rows = (record(model="m1"), record("line 2", question="2 + 2?", gold="4", model="m2"))
+    monkeypatch.setattr(formats, "FORMATS", {"given": Given(*rows)})
+    Path("f.log").write_text("rows", encoding="utf-8")
+    assert ttc("import", "f.log", "--grader", "number", "--name", "b")[0] == 0
+    assert {(row["problems"], row["accuracy"]) for row in curve("results/b")} == {("1", "1.0")}
+
+
+def test_a_format_looks_at_all_files_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    class Looking(Given):
+        def beside(self, paths: Sequence[Path]) -> Source:
+            looked.append(len(paths))
+            return self
+
+    monkeypatch.setattr(formats, "FORMATS", {"given": Looking(record())})
+    files = tuple(str(tmp_path / f"{name}.log") for name in "abc")
+    for file in files:
+        Path(file).write_text(file, encoding="utf-8")
+    import_samples(Import(files=files, grader="number", out=str(tmp_path / "results")))
+    assert looked == [3]
 
 
 def test_files_of_different_models_are_never_one_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,8 @@ class _Taking:
                 self.holes[prompt or self.wanted.prompts[0]] += 1
             else:
                 try:
-                    self._take(row, self.joiner.problem(row), self._choose(row, prompt))
+                    asked = self._choose(row, prompt)  # first: a row of another model makes no problem
+                    self._take(row, self.joiner.problem(row), asked)
                 except Unfit as unfit:
                     self.imported.unmatched.add(unfit.reason, row.place)
 

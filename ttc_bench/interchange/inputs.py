@@ -16,11 +16,13 @@ from ttc_bench.interchange.wanted import Import
 def of_one_model(wanted: Import) -> tuple[Import, list[Source], list[Facts]]:
     """What is wanted of files of one model, their formats and what they say. Where they are of several, --model
     chooses; raises TtcError where it does not."""
-    beside: dict[int, Source] = {}  # a format looks at all files once
+    beside: dict[str, Source] = {}  # a format looks at all files once
     sources = []
     for path in wanted.paths:
         source = _source(path, wanted)
-        sources.append(beside.setdefault(id(source), source.beside(wanted.paths)))
+        if source.name not in beside:
+            beside[source.name] = source.beside(wanted.paths)
+        sources.append(beside[source.name])
     facts = [source.facts(path) for source, path in zip(sources, wanted.paths, strict=True)]
     models = list(dict.fromkeys(f.model for f in facts if f.model))
     if len(models) < 2:
